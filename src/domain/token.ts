@@ -1,0 +1,75 @@
+import type { Secret } from './secret.ts';
+
+export const tokenStates = ['idle', 'claimed', 'sending', 'in_doubt', 'stopped', 'dead'] as const;
+
+/**
+ * The state of a token row:
+ *
+ *     idle -> claimed -> sending -> (replaced by its child)
+ *       ^        |          |-> idle      nothing left this machine, or the provider refused without using the token
+ *       |--------|          |-> in_doubt  something left and no answer was read
+ *     stopped: the retries are used up, a restart makes it idle     dead: the provider declared the grant invalid
+ *
+ * A claim moves on by compare-and-set on (row, attempt, state) only, never because time passed.
+ */
+export type TokenState = (typeof tokenStates)[number];
+
+/** A row of `tsttoken` that is valid; its id is the version of its slot. */
+export interface Token {
+  readonly version: number;
+  readonly ownerDid: number;
+  /** Names the slot within the owner: a keyed hash of `tokenauth`, 16 hex digits. */
+  readonly slot: string;
+  /** base64 of `client_id:client_secret`. */
+  readonly auth: Secret;
+  readonly accessToken: Secret | null;
+  readonly refreshToken: Secret | null;
+  /** Epoch ms by the database's clock. */
+  readonly issuedAt: number;
+  readonly validityMs: number;
+  readonly state: TokenState;
+  /** Update count of the row: every change of state adds one. */
+  readonly uc: number;
+  readonly attempt: string | null;
+  readonly attemptEpoch: number | null;
+  readonly stateSince: number | null;
+  readonly retryCount: number;
+  /** Epoch ms of the next planned action; null where none was planned yet. */
+  readonly dueAt: number | null;
+}
+
+export function expiresAt(token: Pick<Token, 'issuedAt' | 'validityMs'>): number {
+  return token.issuedAt + token.validityMs;
+}
+
+/** A token as callers may get it. `rank` orders two views of one slot: the version first, then the update count. */
+export interface LiveToken {
+  readonly slot: string;
+  readonly version: number;
+  readonly uc: number;
+  /** `ready` is handed out; `withdrawn` is being drained; `gone` must never be handed out again. */
+  readonly phase: 'ready' | 'withdrawn' | 'gone';
+  readonly expiresAt: number;
+  /** Empty where the phase is `gone`. */
+  readonly accessToken: string;
+}
+
+export function outranks(a: Pick<LiveToken, 'version' | 'uc'>, b: Pick<LiveToken, 'version' | 'uc'>): boolean {
+  return a.version > b.version || (a.version === b.version && a.uc > b.uc);
+}
+
+/** A caller needs this long, in ms, to make use of what it was handed. */
+export const handOutMarginMs = 50;
+
+export function isUsable(token: LiveToken, now: number): boolean {
+  return token.phase === 'ready' && token.accessToken !== '' && token.expiresAt - handOutMarginMs > now;
+}
+
+/** The usable token that lives longest: callers hold what they get for a while. */
+export function bestOf(tokens: Iterable<LiveToken>, now: number): LiveToken | undefined {
+  let best: LiveToken | undefined;
+  for (const token of tokens) {
+    if (isUsable(token, now) && (best === undefined || token.expiresAt > best.expiresAt)) best = token;
+  }
+  return best;
+}

@@ -1,0 +1,95 @@
+/** Something that runs. `stop` is complete when it resolves, may be called twice, and before `start`. */
+export interface Service {
+  readonly name: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts services in order and stops them in reverse; a failed start stops what had been started. */
+export class Lifecycle implements Service {
+  readonly name: string;
+  readonly #services: readonly Service[];
+  readonly #onStopFailure: (name: string, error: unknown) => void;
+  #started: Service[] = [];
+
+  constructor(name: string, services: readonly Service[], onStopFailure: (name: string, error: unknown) => void) {
+    this.name = name;
+    this.#services = services;
+    this.#onStopFailure = onStopFailure;
+  }
+
+  async start(): Promise<void> {
+    for (const service of this.#services) {
+      this.#started.push(service);
+      try {
+        await service.start();
+      } catch (error) {
+        await this.stop();
+        throw error;
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (let service = this.#started.pop(); service !== undefined; service = this.#started.pop()) {
+      try {
+        await service.stop();
+      } catch (error) {
+        this.#onStopFailure(service.name, error);
+      }
+    }
+  }
+}
+
+/** Repeats `work` with `pauseMs` between two rounds until stopped; a failing round is reported and the loop goes on. */
+export class Repeating implements Service {
+  readonly name: string;
+  readonly #pauseMs: () => number;
+  readonly #work: (signal: AbortSignal) => Promise<void>;
+  readonly #onFailure: (error: unknown) => void;
+  #abort: AbortController | undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(name: string, pauseMs: () => number, work: (signal: AbortSignal) => Promise<void>, onFailure: (error: unknown) => void) {
+    this.name = name;
+    this.#pauseMs = pauseMs;
+    this.#work = work;
+    this.#onFailure = onFailure;
+  }
+
+  async start(): Promise<void> {
+    if (this.#abort) return;
+    this.#abort = new AbortController();
+    this.#loop = this.#run(this.#abort.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#abort?.abort();
+    await this.#loop;
+    this.#abort = undefined;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#work(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#onFailure(error);
+      }
+      await pause(this.#pauseMs(), signal);
+    }
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}

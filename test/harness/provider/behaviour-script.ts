@@ -1,0 +1,41 @@
+import type { Behaviour, BehaviourChooser } from './behaviour.ts';
+
+interface Line {
+  readonly behaviour: Behaviour;
+  readonly grantId: string | undefined;
+  left: number;
+}
+
+/** Which request meets which behaviour: what was ordered for the next requests first, then what holds always. */
+export class BehaviourScript {
+  #next: Line[] = [];
+  #always: { choose: BehaviourChooser; grantId: string | undefined }[] = [];
+
+  next(behaviour: Behaviour, { grantId, times = 1 }: { grantId?: string; times?: number }): void {
+    this.#next.push({ behaviour, grantId, left: times });
+  }
+
+  always(behaviour: Behaviour | BehaviourChooser, { grantId }: { grantId?: string }): void {
+    this.#always.unshift({ choose: typeof behaviour === 'function' ? behaviour : () => behaviour, grantId });
+  }
+
+  clear(): void {
+    this.#next = [];
+    this.#always = [];
+  }
+
+  /** Takes the behaviour for one request. */
+  take(grantId: string | null): Behaviour | null {
+    const line = this.#next.find((candidate) => candidate.grantId === undefined || candidate.grantId === grantId);
+    if (line) {
+      line.left--;
+      if (line.left <= 0) this.#next = this.#next.filter((other) => other !== line);
+      return line.behaviour;
+    }
+    for (const { choose, grantId: only } of this.#always) {
+      const behaviour = only === undefined || only === grantId ? choose({ grantId }) : null;
+      if (behaviour) return behaviour;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,141 @@
+import type { Secret } from '../domain/secret.ts';
+import type { Logger } from '../runtime/log.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { isConnectionLost } from './failure.ts';
+import type { Link } from './link.ts';
+import { carryOut } from './transaction.ts';
+
+export interface DatabaseOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: Secret;
+  readonly schema: string;
+  /** Absent: no TLS. `verify` checks the certificate and that it is the host's; `ca` is PEM, absent: the system's. */
+  readonly tls?: { readonly verify: boolean; readonly ca?: string };
+  /** Connections in use at once, 1 or more. */
+  readonly connectionLimit: number;
+  /** Longest wait for a connection, and again for the answer to a statement, in ms. */
+  readonly queryTimeoutMs: number;
+  /** Told of every statement: its label, how long it took in seconds, and whether it was answered without an error. */
+  readonly observe?: (operation: string, seconds: number, ok: boolean) => void;
+}
+
+export type Parameter = string | number | boolean | null | Date | Buffer | Secret | readonly (string | number)[];
+
+export interface Statement {
+  /** Static name for logs, metrics and errors, such as `tokens.valid`. */
+  readonly label: string;
+  readonly sql: string;
+  /** One for each `?`; an array fills an `IN (?)`. */
+  readonly params?: readonly Parameter[];
+  /** Where the statement may take longer, or less long, than the rest; in ms. */
+  readonly timeoutMs?: number;
+}
+
+/** `affectedRows` counts the rows that were found, changed or not: a compare-and-set must change a column of its WHERE. */
+export interface Outcome {
+  readonly affectedRows: number;
+  readonly insertId: number;
+}
+
+/**
+ * Where statements run. bit(1) comes as boolean, timestamps as `Date`, bigint as number (as string beyond 2^53), binary as `Buffer`.
+ * @throws StoreUnavailable where the database cannot serve; StatementFailed (see `isDuplicateKey`) where it refuses the statement;
+ *   the signal's reason when aborted. No error carries SQL or a parameter.
+ */
+export interface Session {
+  query<T extends object>(statement: Statement, signal?: AbortSignal): Promise<T[]>;
+  /** After a StoreUnavailable it is not known whether the statement was carried out. */
+  execute(statement: Statement, signal?: AbortSignal): Promise<Outcome>;
+}
+
+export interface Database extends Session {
+  /**
+   * Commits what `work` did, or rolls all of it back when it throws.
+   * @throws CommitUnknown when COMMIT failed or was not answered; every other error means that nothing was changed.
+   */
+  transaction<T>(work: (tx: Session) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Waits for statements under way, then closes all connections. */
+  close(): Promise<void>;
+}
+
+/** Connects on first use, so it never fails. */
+export function openDatabase(options: DatabaseOptions, logger: Logger): Database {
+  return new PooledDatabase(options, logger);
+}
+
+class PooledDatabase implements Database {
+  readonly #pool: ConnectionPool;
+  readonly #observe: NonNullable<DatabaseOptions['observe']>;
+  readonly #logger: Logger;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: DatabaseOptions, logger: Logger) {
+    this.#pool = new ConnectionPool(options);
+    this.#observe = options.observe ?? (() => undefined);
+    this.#logger = logger;
+  }
+
+  async query<T extends object>(statement: Statement, signal?: AbortSignal): Promise<T[]> {
+    const { link, result } = await this.#onLiveLink(statement, signal);
+    link.release();
+    return result as T[];
+  }
+
+  async execute(statement: Statement, signal?: AbortSignal): Promise<Outcome> {
+    const link = await this.#pool.take(statement.label, signal);
+    try {
+      return outcomeOf(await this.#run(link, statement, signal));
+    } finally {
+      link.release();
+    }
+  }
+
+  async transaction<T>(work: (tx: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { link } = await this.#onLiveLink({ label: 'transaction.begin', sql: 'START TRANSACTION' }, signal);
+    try {
+      return await carryOut(link, (statement, abort) => this.#run(link, statement, abort), work);
+    } finally {
+      link.release();
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#pool.close());
+  }
+
+  /**
+   * Repeats a statement that changes nothing when its connection had died in the pool: on the next one, until a fresh one.
+   * The caller releases the link.
+   */
+  async #onLiveLink(statement: Statement, signal?: AbortSignal): Promise<{ link: Link; result: unknown }> {
+    for (;;) {
+      const link = await this.#pool.take(statement.label, signal);
+      try {
+        return { link, result: await this.#run(link, statement, signal) };
+      } catch (error) {
+        link.release();
+        if (!link.reused || !isConnectionLost(error)) throw error;
+        this.#logger.debug({ operation: statement.label }, 'A pooled MySQL connection was dead; asking again on another');
+      }
+    }
+  }
+
+  async #run(link: Link, statement: Statement, signal?: AbortSignal): Promise<unknown> {
+    const start = performance.now();
+    let ok = false;
+    try {
+      const result = await link.run(statement, signal);
+      ok = true;
+      return result;
+    } finally {
+      this.#observe(statement.label, (performance.now() - start) / 1000, ok);
+    }
+  }
+}
+
+export function outcomeOf(result: unknown): Outcome {
+  const { affectedRows = 0, insertId = 0 } = result as Partial<Outcome>;
+  return { affectedRows, insertId };
+}

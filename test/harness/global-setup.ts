@@ -17,7 +17,8 @@ declare module 'vitest' {
 }
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { host, port, user, password, remove } = await startMariaDb()
+  const mariaDb = await startMariaDb()
+  const { host, port, user, password } = mariaDb
   project.provide('mariaDb', { host, port, user, password })
-  return remove
+  return () => mariaDb.remove()
 }

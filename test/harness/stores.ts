@@ -51,7 +51,7 @@ const START_ATTEMPTS = 3
 /** A private MariaDB (or MySQL 8, when that is what the machine has), up and answering. */
 export async function startMariaDb(options: { readonly args?: readonly string[] } = {}): Promise<MariaDb> {
   const server = await findDatabaseServer()
-  return await startOnFreePort('mariadb', async (port, folder) => {
+  return startOnFreePort('mariadb', async (port, folder) => {
     const login = { user: 'tester', password: randomBytes(12).toString('base64url') }
     await placeDataFolder(server, folder)
     await writeFile(join(folder, 'init.sql'), createUser(login), { mode: 0o600 })
@@ -70,7 +70,7 @@ export async function startMariaDb(options: { readonly args?: readonly string[] 
 /** A private Redis. `appendOnly`: it keeps what it acknowledged over `stop` and `kill`. */
 export async function startRedis(options: { readonly appendOnly?: boolean, readonly args?: readonly string[] } = {}): Promise<Redis> {
   const program = findProgram('redis-server', 'valkey-server')
-  return await startOnFreePort('redis', (port, folder) => {
+  return startOnFreePort('redis', (port, folder) => {
     const answers = (pid: number): Promise<boolean> => isRedisOf(pid, port)
     const args = [...redisArgs(port, folder, options.appendOnly ?? false), ...(options.args ?? [])]
     const process = new ServerProcess({ name: 'Redis', program, args, folder, answers })

@@ -1,8 +1,8 @@
-import { defineConfig } from 'eslint/config'
-import tseslint from 'typescript-eslint'
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
 
-const TYPESCRIPT = ['**/*.ts']
-const PLAIN_SCRIPTS = ['**/*.js', '**/*.cjs', '**/*.mjs']
+const TYPESCRIPT = ['**/*.ts'];
+const PLAIN_SCRIPTS = ['**/*.js', '**/*.cjs', '**/*.mjs'];
 
 export default defineConfig(
   // What others wrote or a tool made.
@@ -25,6 +25,7 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }], // A number prints as itself.
       '@typescript-eslint/no-confusing-void-expression': 'off', // `() => server.close()` reads well.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }], // Express counts the parameters of an error handler.
+      'semi': 'error',
       'eqeqeq': 'error',
       'no-empty': 'error',
       'no-param-reassign': 'error',
@@ -68,10 +69,10 @@ export default defineConfig(
   {
     // Read by whatever Node a machine has, so they are kept in an old style that modern rules would rewrite.
     files: PLAIN_SCRIPTS,
-    rules: { 'no-undef': 'off', 'no-unused-vars': 'error', 'eqeqeq': 'error', 'no-unreachable': 'error', 'no-redeclare': 'error' },
+    rules: { 'semi': 'error', 'no-undef': 'off', 'no-unused-vars': 'error', 'eqeqeq': 'error', 'no-unreachable': 'error', 'no-redeclare': 'error' },
   },
   {
     files: ['**/*.cjs'],
     languageOptions: { sourceType: 'commonjs', ecmaVersion: 5 }, // A syntax Node 8 cannot read is an error.
   },
-)
+);

@@ -1,10 +1,10 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config';
 
 /** Ours alone ends the output; see test/launch/summary-reporter.ts. */
-const reporters = ['default', './test/launch/summary-reporter.ts']
+const reporters = ['default', './test/launch/summary-reporter.ts'];
 
 /** A condition that never comes true fails its test by this; a retry would only hide what failed. */
-const patience = { testTimeout: 20_000, hookTimeout: 60_000, retry: 0 }
+const patience = { testTimeout: 20_000, hookTimeout: 60_000, retry: 0 };
 
 export default defineConfig({
   test: {
@@ -35,4 +35,4 @@ export default defineConfig({
       },
     ],
   },
-})
+});

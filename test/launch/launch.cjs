@@ -7,58 +7,58 @@
  *
  * The files of this folder that end in .cjs are read by the Node the machine happens to have, 8 or older: ES5 only.
  */
-'use strict'
+'use strict';
 
-var path = require('path')
-var dependencies = require('./dependencies.cjs')
-var lock = require('./lock.cjs')
-var nodeRuntime = require('./node-runtime.cjs')
-var processes = require('./processes.cjs')
-var stores = require('./stores.cjs')
-var testRun = require('./test-run.cjs')
+var path = require('path');
+var dependencies = require('./dependencies.cjs');
+var lock = require('./lock.cjs');
+var nodeRuntime = require('./node-runtime.cjs');
+var processes = require('./processes.cjs');
+var stores = require('./stores.cjs');
+var testRun = require('./test-run.cjs');
 
-var ROOT = path.resolve(__dirname, '..', '..')
+var ROOT = path.resolve(__dirname, '..', '..');
 
 var VERBS = {
-  demo: function (tools, args, done) { runScript('the demo', tools, ['test/demo/demo.ts'].concat(args), done) },
-  bench: function (tools, args, done) { runScript('the benchmark', tools, ['bench/read-path.ts'].concat(args), done) },
-  test: function (tools, args, done) { testRun.start(ROOT, tools, args, done) },
+  demo: function (tools, args, done) { runScript('the demo', tools, ['test/demo/demo.ts'].concat(args), done); },
+  bench: function (tools, args, done) { runScript('the benchmark', tools, ['bench/read-path.ts'].concat(args), done); },
+  test: function (tools, args, done) { testRun.start(ROOT, tools, args, done); },
   prepare: function (tools, args, done) {
-    if (args.indexOf('--node-path') >= 0) process.stdout.write(tools.node + '\n')
-    done(0)
+    if (args.indexOf('--node-path') >= 0) process.stdout.write(tools.node + '\n');
+    done(0);
   }
-}
+};
 
 function main(verb, args) {
   if (!Object.prototype.hasOwnProperty.call(VERBS, verb)) {
-    process.stderr.write('usage: node test/launch/launch.cjs ' + Object.keys(VERBS).join('|') + ' [arguments]\n')
-    process.exit(2)
+    process.stderr.write('usage: node test/launch/launch.cjs ' + Object.keys(VERBS).join('|') + ' [arguments]\n');
+    process.exit(2);
   }
-  if (verb === 'prepare') processes.sayOnStderr()
-  var tools
+  if (verb === 'prepare') processes.sayOnStderr();
+  var tools;
   try {
-    tools = prepare()
+    tools = prepare();
   } catch (error) {
-    process.stderr.write(error.message + '\n')
-    if (verb === 'test') process.stdout.write(testRun.NOTHING_RAN + '\n')
-    process.exit(1)
+    process.stderr.write(error.message + '\n');
+    if (verb === 'test') process.stdout.write(testRun.NOTHING_RAN + '\n');
+    process.exit(1);
   }
-  VERBS[verb](tools, args, function (code) { process.exit(code) })
+  VERBS[verb](tools, args, function (code) { process.exit(code); });
 }
 
 function prepare() {
   return lock.whileHolding(path.join(ROOT, '.runtime'), function () {
-    var tools = nodeRuntime.provide(ROOT)
-    dependencies.install(ROOT, tools)
-    stores.install()
-    dependencies.build(ROOT, tools)
-    return tools
-  })
+    var tools = nodeRuntime.provide(ROOT);
+    dependencies.install(ROOT, tools);
+    stores.install();
+    dependencies.build(ROOT, tools);
+    return tools;
+  });
 }
 
 function runScript(what, tools, args, done) {
-  processes.say('Starting ' + what + '.')
-  processes.run(tools.node, args, { cwd: ROOT, env: tools.env }, done)
+  processes.say('Starting ' + what + '.');
+  processes.run(tools.node, args, { cwd: ROOT, env: tools.env }, done);
 }
 
-main(process.argv[2], process.argv.slice(3))
+main(process.argv[2], process.argv.slice(3));

@@ -122,3 +122,4 @@ CREATE TABLE tstschema (
 
 INSERT INTO tstepoch (id, epoch) VALUES (1, 0);
 INSERT INTO tstschema (version) VALUES ('2.0.0');
+COMMIT;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createPool } from 'mysql2';
 import type { Pool, PoolConnection, PoolOptions, SslOptions, TypeCastField, TypeCastNext } from 'mysql2';
 import type { DatabaseOptions } from './connection.ts';
-import { failureOf, timedOut } from './failure.ts';
+import { failureOf, TimedOut } from './failure.ts';
 import { idleSeconds, Link } from './link.ts';
 import { Slots } from './slots.ts';
 
@@ -98,15 +98,15 @@ export class ConnectionPool {
 /** Rejects when `promise` takes longer than `waitMs` or the signal aborts; the promise itself goes on. */
 async function inTime<T>(promise: Promise<T>, waitMs: number, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => stop(timedOut), waitMs);
-    const aborted = (): void => stop(signal?.reason);
+    const timer = setTimeout(() => stop(new TimedOut()), waitMs);
+    const aborted = (): void => stop(signal?.reason as Error);
     const leave = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', aborted);
     };
-    const stop = (reason: unknown): void => {
+    const stop = (reason: Error): void => {
       leave();
-      reject(reason as Error);
+      reject(reason);
     };
     signal?.addEventListener('abort', aborted);
     promise.then((value) => {

@@ -25,6 +25,13 @@ const outage = new Set([
 /** What the server writes with these names accounts, tables and columns, never a value. */
 const harmlessText = new Set([1044, 1045, 1049, 1054, 1142, 1143, 1146, 1227, 1290]);
 
+const timeout = 'STATEMENT_TIMEOUT';
+
+/** Stands for a driver's error where our own deadline ended the wait. */
+export class TimedOut extends Error {
+  readonly code = timeout;
+}
+
 interface DriverError {
   readonly code?: unknown;
   readonly errno?: unknown;
@@ -57,12 +64,9 @@ export class StatementFailed extends Error {
 
   /** The connection was gone, or went while the statement ran; not so after a timeout, where the server may still be at it. */
   get connectionLost(): boolean {
-    return this.errno === 0 ? this.code !== timedOut.code : lostConnection.has(this.errno);
+    return this.errno === 0 ? this.code !== timeout : lostConnection.has(this.errno);
   }
 }
-
-/** Given in place of a driver's error when our own deadline ends the wait. */
-export const timedOut = { code: 'STATEMENT_TIMEOUT' } as const;
 
 /** `StoreUnavailable` where the database cannot serve, `StatementFailed` where it refuses this statement. */
 export function failureOf(label: string, error: unknown): StoreUnavailable | StatementFailed {

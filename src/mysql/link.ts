@@ -3,7 +3,7 @@ import type { PoolConnection } from 'mysql2';
 import { Secret } from '../domain/secret.ts';
 import { StoreUnavailable } from '../domain/errors.ts';
 import type { Parameter, Statement } from './connection.ts';
-import { failureOf, timedOut } from './failure.ts';
+import { failureOf, TimedOut } from './failure.ts';
 
 /** One connection to the database; what it needs to know survives its stays in the pool. */
 export class Link {
@@ -77,7 +77,7 @@ export class Link {
       const fail = (error: unknown): void => settle(() => reject(this.#failed(statement.label, error)));
       const giveUp = (): void => {
         this.destroy();
-        fail(timedOut);
+        fail(new TimedOut());
       };
       const aborted = (): void => {
         this.destroy();

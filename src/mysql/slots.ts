@@ -12,7 +12,7 @@ export class NoSlot extends Error {
 
 interface Waiter {
   readonly admit: () => void;
-  readonly refuse: (reason: unknown) => void;
+  readonly refuse: (reason: Error) => void;
 }
 
 /**
@@ -60,15 +60,15 @@ export class Slots {
         signal?.removeEventListener('abort', aborted);
         this.#waiting.delete(waiter);
       };
-      const refuse = (reason: unknown): void => {
+      const refuse = (reason: Error): void => {
         leave();
-        reject(reason as Error);
+        reject(reason);
       };
       const admit = (): void => {
         leave();
         resolve();
       };
-      const aborted = (): void => refuse(signal?.reason);
+      const aborted = (): void => refuse(signal?.reason as Error);
       const timer = setTimeout(() => refuse(new NoSlot('all connections are in use')), waitMs);
       const waiter: Waiter = { admit, refuse };
       signal?.addEventListener('abort', aborted);

@@ -92,6 +92,15 @@ test('a request to a node that has died is answered by another, and is counted',
   expect(balancer.report.unanswered).toBe(0);
 });
 
+test('a node that refused a connection is not asked until it is found ready', async () => {
+  const [one] = await start(2, { checkEveryMs: 60_000 });
+  if (one) one.ready = 'no';
+  one?.dieUnnoticed();
+  for (let i = 0; i < 6; i++) expect(await ask()).toBe('200 node 2');
+  expect(balancer.report.resent).toBe(1);
+  expect(balancer.report.targets.map(({ ejections }) => ejections)).toEqual([1, 0]);
+});
+
 test('a GET whose connection breaks before the first byte is sent to another node', async () => {
   const [one] = await start(2);
   if (one) one.answer = (request) => { request.socket.destroy(); };
@@ -128,7 +137,7 @@ test('a node that is not ready is not asked, and is again when it is', async () 
 test('a node that drains finishes what it has begun', async () => {
   const [one] = await start(1);
   if (!one) return;
-  const answerNow = Promise.withResolvers<void>();
+  const answerNow: PromiseWithResolvers<void> = Promise.withResolvers();
   one.answer = (_request, response) => { void answerNow.promise.then(() => response.end('late')); };
   const answer = ask();
   await expect.poll(() => one.seen.length).toBe(1);

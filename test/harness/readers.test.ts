@@ -11,7 +11,7 @@ import type { ReadersOptions, ReadsReport } from './readers.ts';
 
 let provider: Provider;
 let grant: IssuedGrant;
-let nodes: Server[] = [];
+const nodes: Server[] = [];
 
 beforeEach(async () => {
   provider = await startProvider({ killsOldAccessToken: true });

@@ -127,7 +127,7 @@ export class Readers {
     const path = `/tokenservice/${encodeURIComponent(owner)}`;
     for (let tried = 0; ; tried++) {
       const url = `${urls[(index + tried) % urls.length] ?? ''}${path}`;
-      const outcome = await ask(url, this.#agent, this.#options.timeoutMs).catch((error: Error) => error);
+      const outcome = await ask(url, this.#agent, this.#options.timeoutMs).catch(asError);
       if (!(outcome instanceof Error) || !isBroken(outcome) || tried + 1 >= urls.length) return { url, outcome };
       this.#counts.movedOn++;
     }
@@ -178,6 +178,10 @@ function ask(url: string, agent: Agent, timeoutMs: number): Promise<Answer> {
     request.on('close', () => { clearTimeout(timer); });
     request.end();
   });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function codeOf(error: NodeJS.ErrnoException): string {

@@ -44,7 +44,7 @@ export class SmtpSink {
   /** In order of arrival; addresses are those of the envelope. */
   readonly mails: ReceivedMail[] = [];
   readonly #server: SMTPServer;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #failure: SmtpFailure | null;
 
   constructor({ auth, starttls = false, failWith }: SmtpSinkOptions) {
@@ -119,7 +119,15 @@ export class SmtpSink {
     const { mailFrom, rcptTo } = session.envelope;
     const { subject, text } = readMail(source.toString('latin1'));
     const from = mailFrom === false ? '' : mailFrom.address;
-    this.mails.push({ from, to: rcptTo.map(({ address }) => address), subject, text, overTls: session.secure, username: session.user ?? null });
+    const username: unknown = session.user;
+    this.mails.push({
+      from,
+      to: rcptTo.map(({ address }) => address),
+      subject,
+      text,
+      overTls: session.secure,
+      username: typeof username === 'string' ? username : null,
+    });
     for (const wake of this.#waiting.splice(0)) wake();
     return null;
   }

@@ -50,7 +50,7 @@ export class Provider {
   readonly #server: Server;
   readonly #scheme: 'http' | 'https';
   #port = 0;
-  #hanging = Promise.withResolvers<void>();
+  #hanging: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(options: ProviderOptions) {
     const { accessTokenSeconds = 3600, rotate = true, killsOldAccessToken = false, graceMs = 0, tokenLength = 64 } = options;

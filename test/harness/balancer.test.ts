@@ -148,7 +148,7 @@ test('a node that drains finishes what it has begun', async () => {
 });
 
 test('what a silent node has been asked is asked of another', async () => {
-  const [one, two] = await start(2, { checkTimeoutMs: 100 });
+  const [one, two] = await start(2, { checkTimeoutMs: 300 });
   if (!one || !two) return;
   one.ready = 'silent';
   one.answer = () => undefined;

@@ -78,7 +78,7 @@ export class TcpProxy {
     this.#endAll((socket) => socket.resetAndDestroy());
   }
 
-  /** The network is whole again; on the same port. */
+  /** The network is whole again, on the same port and without delay; what was held arrives. */
   async restore(): Promise<void> {
     this.#held = { toServer: false, toClient: false };
     this.#delayMs = 0;

@@ -32,6 +32,9 @@ export class TimedOut extends Error {
   readonly code = timeout;
 }
 
+/** Stands for a driver's error where the connection ended without one. */
+export const connectionLost = { code: 'PROTOCOL_CONNECTION_LOST' } as const;
+
 interface DriverError {
   readonly code?: unknown;
   readonly errno?: unknown;

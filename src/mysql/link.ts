@@ -3,13 +3,14 @@ import type { PoolConnection } from 'mysql2';
 import { Secret } from '../domain/secret.ts';
 import { StoreUnavailable } from '../domain/errors.ts';
 import type { Parameter, Statement } from './connection.ts';
-import { failureOf, TimedOut } from './failure.ts';
+import { connectionLost, failureOf, TimedOut } from './failure.ts';
 
 /** One connection to the database; what it needs to know survives its stays in the pool. */
 export class Link {
   readonly #connection: PoolConnection;
   readonly #timeoutMs: number;
   readonly #onEnd: () => void;
+  readonly #pending = new Set<(error: unknown) => void>();
   #ready = false;
   #broken = false;
   #reused = false;
@@ -72,19 +73,17 @@ export class Link {
       const settle = (act: () => void): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', aborted);
+        this.#pending.delete(fail);
         act();
       };
       const fail = (error: unknown): void => settle(() => reject(this.#failed(statement.label, error)));
-      const giveUp = (): void => {
-        this.destroy();
-        fail(new TimedOut());
-      };
       const aborted = (): void => {
-        this.destroy();
         settle(() => reject(signal?.reason as Error));
+        this.destroy();
       };
-      const timer = setTimeout(giveUp, statement.timeoutMs ?? this.#timeoutMs);
+      const timer = setTimeout(() => fail(new TimedOut()), statement.timeoutMs ?? this.#timeoutMs);
       signal?.addEventListener('abort', aborted);
+      this.#pending.add(fail);
       this.#connection.query(sql, (error, result) => (error ? fail(error) : settle(() => resolve(result))));
     });
   }
@@ -98,10 +97,11 @@ export class Link {
     this.#giveBackSlot();
   }
 
-  /** Never to be used again. */
+  /** Never to be used again. The driver says nothing more to statements under way, so they are ended here. */
   destroy(): void {
     if (this.#broken) return;
     this.#broken = true;
+    for (const fail of this.#pending) fail(connectionLost);
     this.#onEnd();
     this.#connection.destroy();
     // The driver only says goodbye, which a frozen server never answers: the socket would stay until TCP gives up.

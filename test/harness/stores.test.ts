@@ -50,6 +50,7 @@ describe('a Redis of the test\'s own', () => {
   test('keeps over a kill what it acknowledged, when it is append-only, until it is restarted empty', async () => {
     const server = await startRedis({ appendOnly: true });
     const client = new Redis(server.url);
+    client.on('error', () => { /* The kill below is meant to break its connection. */ });
     await client.set('key', 'value');
     await server.kill();
     await server.restart();

@@ -28,7 +28,7 @@ function mustSucceed(what, program, args, options) {
   var result = spawnQuietly(program, args, options);
   if (result.status === 0) return;
   var said = [result.error && result.error.message, result.stdout, result.stderr].filter(Boolean).join('\n');
-  throw new Error(what + ' failed (' + [program].concat(args).join(' ') + '):\n' + said);
+  throw new Error(what + ' failed (' + [program].concat(args).join(' ').split('\n')[0] + '):\n' + said);
 }
 
 function spawnQuietly(program, args, options) {

@@ -1,0 +1,97 @@
+import type { Grant, RefreshFailure, TokenAnswer } from '../domain/refresh-outcome.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { RefreshCredentials } from './refresh-request.ts';
+import type { TokenEndpoint } from './token-endpoint.ts';
+
+/** One refresh to be asked for: it is asked for once, and its answer is kept before it is told. */
+export interface Errand extends RefreshCredentials {
+  readonly attempt: string;
+  /** The row whose refresh token is presented. */
+  readonly version: number;
+  readonly ownerDid: number;
+  /** When it was handed over, epoch ms by the cluster's clock. */
+  readonly issuedAt: number;
+  /** `retryResponseCodes`. */
+  readonly retryStatuses: readonly number[];
+}
+
+/** Where the course of an errand is recorded. */
+export interface ErrandRecorder {
+  sending(errand: Errand): Promise<void>;
+  granted(errand: Errand, grant: Grant): readonly Promise<void>[];
+  ended(phase: 'refused' | 'not_left' | 'in_doubt', errand: Errand): Promise<void>;
+}
+
+/** How long recording may hold up an errand, each time, ms. */
+export const recordingLimitMs = 1000;
+
+/** Carries out errands; any number at a time. */
+export class ErrandRunner {
+  readonly #endpoint: Pick<TokenEndpoint, 'refresh'>;
+  readonly #recorder: ErrandRecorder;
+  readonly #logger: Logger;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(endpoint: Pick<TokenEndpoint, 'refresh'>, recorder: ErrandRecorder, logger: Logger) {
+    this.#endpoint = endpoint;
+    this.#recorder = recorder;
+    this.#logger = logger;
+  }
+
+  /** Records that the request leaves, sends it, keeps what was granted in at least one durable place if any can be reached. */
+  run(errand: Errand): Promise<TokenAnswer> {
+    return this.#track(this.#carryOut(errand));
+  }
+
+  /** Resolves when no errand is under way and everything recorded has reached its place. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+  }
+
+  async #carryOut(errand: Errand): Promise<TokenAnswer> {
+    await this.#record(errand, 'sending', this.#recorder.sending(errand), 'error').catch(() => undefined);
+    const answer = await this.#endpoint.refresh(errand, errand.retryStatuses);
+    if (answer.kind === 'granted') await this.#keep(errand, answer.grant);
+    else this.#record(errand, answer.kind, this.#recorder.ended(endOf(answer), errand), 'warn').catch(() => undefined);
+    return answer;
+  }
+
+  async #keep(errand: Errand, grant: Grant): Promise<void> {
+    const places = this.#recorder.granted(errand, grant).map((place) => this.#record(errand, 'granted', place, 'warn'));
+    await Promise.any(places).catch(() => {
+      this.#logger.error({ attempt: errand.attempt, ownerDid: errand.ownerDid }, 'A granted answer could not be kept; until it is recorded it is in memory only');
+    });
+  }
+
+  /** Rejects when the record is not known to be in its place within the limit. */
+  #record(errand: Errand, phase: string, recording: Promise<void>, level: 'warn' | 'error'): Promise<void> {
+    const bounded = within(recordingLimitMs, recording).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#logger[level]({ attempt: errand.attempt, phase, reason }, 'The course of an attempt could not be recorded in one of its places');
+      throw error;
+    });
+    return this.#track(bounded);
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work);
+    const forget = (): void => void this.#underWay.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+}
+
+function endOf(failure: RefreshFailure): 'refused' | 'not_left' | 'in_doubt' {
+  if (failure.kind === 'unreachable') return 'not_left';
+  return failure.kind === 'in_doubt' ? 'in_doubt' : 'refused';
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`not done within ${ms} ms`)), ms);
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+
+import type { TokenAnswer } from '../../src/domain/refresh-outcome.ts';
+import { Secret } from '../../src/domain/secret.ts';
+import { ErrandRunner, type Errand, type ErrandRecorder } from '../../src/oauth/errand.ts';
+import { heardLog } from './heard-log.ts';
+
+const errand: Errand = {
+  attempt: 'a1',
+  version: 42,
+  ownerDid: 7,
+  issuedAt: 0,
+  tokenUrl: 'https://login.example.org/token',
+  auth: new Secret(btoa('client:secret')),
+  refreshToken: new Secret('rt'),
+  retryStatuses: [502],
+};
+const granted: TokenAnswer = { kind: 'granted', grant: { accessToken: new Secret('at'), refreshToken: null, validityMs: null } };
+const never = (): Promise<void> => new Promise(() => undefined);
+const fails = (): Promise<void> => Promise.reject(new Error('no space left'));
+
+function running(answer: TokenAnswer, recorder: Partial<ErrandRecorder> = {}) {
+  const steps: string[] = [];
+  const log = heardLog();
+  const endpoint = { refresh: async () => (steps.push('sent'), answer) };
+  const done = async (step: string): Promise<void> => void steps.push(step);
+  const whole: ErrandRecorder = { sending: () => done('sending'), granted: () => [done('journal'), done('pending')], ended: (phase) => done(phase), ...recorder };
+  return { steps, log, runner: new ErrandRunner(endpoint, whole, log) };
+}
+
+describe('An errand', () => {
+  it('is recorded as leaving before it leaves, and kept before it is answered', async () => {
+    const { runner, steps } = running(granted);
+    expect(await runner.run(errand)).toBe(granted);
+    expect(steps).toEqual(['sending', 'sent', 'journal', 'pending']);
+  });
+
+  it.each<[TokenAnswer, string]>([
+    [{ kind: 'unreachable', detail: '' }, 'not_left'],
+    [{ kind: 'in_doubt', status: null, detail: '' }, 'in_doubt'],
+    [{ kind: 'invalid_grant', status: 400, detail: '' }, 'refused'],
+    [{ kind: 'unavailable', status: 503, retryAfterMs: null, detail: '' }, 'refused'],
+  ])('answered by %j is recorded as %s', async (answer, phase) => {
+    const { runner, steps } = running(answer);
+    await runner.run(errand);
+    await runner.idle();
+    expect(steps).toEqual(['sending', 'sent', phase]);
+  });
+
+  it('goes on where the disk cannot be written to, and says so', async () => {
+    const { runner, steps, log } = running(granted, { sending: fails });
+    expect(await runner.run(errand)).toBe(granted);
+    expect(steps).toEqual(['sent', 'journal', 'pending']);
+    expect(log.lines).toEqual([expect.stringContaining('error The course of an attempt could not be recorded')]);
+  });
+
+  it('waits no longer than a second for a disk that hangs', async () => {
+    const { runner, steps } = running(granted, { sending: never });
+    const begun = performance.now();
+    await runner.run(errand);
+    expect(performance.now() - begun).toBeGreaterThan(900);
+    expect(steps).toContain('sent');
+  });
+
+  it('is answered when one place has it, while the other is still tried', async () => {
+    const slow: PromiseWithResolvers<void> = Promise.withResolvers();
+    const { runner } = running(granted, { granted: () => [slow.promise, Promise.resolve()] });
+    await runner.run(errand);
+    let idle = false;
+    const becomesIdle = runner.idle().then(() => (idle = true));
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    slow.resolve();
+    await becomesIdle;
+  });
+
+  it('is answered where no place has it, and that is an error', async () => {
+    const { runner, log } = running(granted, { granted: () => [fails(), fails()] });
+    expect(await runner.run(errand)).toBe(granted);
+    expect(log.lines).toContainEqual(expect.stringMatching(/^error A granted answer could not be kept.*"attempt":"a1"/));
+  });
+});

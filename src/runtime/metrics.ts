@@ -1,0 +1,171 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+
+import { instrumentsIn } from './metrics-instruments.ts';
+import { ReadCounters } from './metrics-reads.ts';
+import type { ReadOutcome, ReadSource } from './metrics-reads.ts';
+import { TokenGauges } from './metrics-tokens.ts';
+import type { TokenSource } from './metrics-tokens.ts';
+
+export interface MetricsOptions {
+  /** Of the service. */
+  readonly version: string;
+  /** Owners that get series of their own, 0 or more. */
+  readonly ownerLabels?: number;
+  /** Whether the process and Node.js are measured too. */
+  readonly runtime?: boolean;
+}
+
+/** What is looked up at the time of a scrape, from memory. */
+export interface MetricSources {
+  readonly tokens: TokenSource;
+  readonly nearCache: () => { readonly trusted: number; readonly suspect: number };
+  /** ms by which this machine's wall clock is ahead of the cluster's. */
+  readonly wallClockAheadMs: () => number;
+}
+
+export type RefreshEnd = 'refreshed' | 'not_due' | 'unreachable' | 'unavailable' | 'invalid_client' | 'invalid_grant' | 'refused' | 'in_doubt' | 'error';
+
+/** Everything that is counted and measured, as a vocabulary. Durations are in seconds. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #reads = new ReadCounters(this.#registry);
+  readonly #all = instrumentsIn(this.#registry);
+  readonly #tokens: TokenGauges;
+  #sources: Partial<MetricSources> = {};
+
+  constructor({ version, ownerLabels = 100, runtime = true }: MetricsOptions) {
+    this.#tokens = new TokenGauges(this.#registry, ownerLabels);
+    this.#all.build.set({ version, node: process.version }, 1);
+    if (runtime) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The text that Prometheus scrapes. */
+  async expose(): Promise<string> {
+    this.#collect();
+    return this.#registry.metrics();
+  }
+
+  /** Name, type and labels of every metric, for documentation that must not lie. */
+  describe(): { readonly name: string; readonly type: string; readonly labels: readonly string[] }[] {
+    return this.#registry.getMetricsAsArray().map((metric) => {
+      const { name, type, labelNames } = metric as unknown as { name: string; type: string; labelNames: string[] };
+      return { name, type, labels: labelNames };
+    });
+  }
+
+  /** Adds sources; one of a name that is there already is replaced. */
+  readFrom(sources: Partial<MetricSources>): void {
+    this.#sources = { ...this.#sources, ...sources };
+    if (sources.tokens) this.#tokens.readFrom(sources.tokens);
+  }
+
+  /** A read answered from memory: one addition, for the hot path. */
+  servedFromMemory(): void {
+    this.#reads.servedFromMemory();
+  }
+
+  read(source: ReadSource, outcome: ReadOutcome): void {
+    this.#reads.count(source, outcome);
+  }
+
+  requestFailed(route: string, code: string): void {
+    this.#all.failures.inc({ route, code });
+  }
+
+  waitBegan(): void {
+    this.#all.waitingNow.inc();
+  }
+
+  waitEnded(seconds: number): void {
+    this.#all.waitingNow.dec();
+    this.#all.waits.observe(seconds);
+  }
+
+  refreshBegan(): void {
+    this.#all.refreshesStarted.inc();
+    this.#all.refreshesRunning.inc();
+  }
+
+  refreshEnded(outcome: RefreshEnd, seconds: number): void {
+    this.#all.refreshesRunning.dec();
+    this.#all.refreshes.observe({ outcome }, seconds);
+  }
+
+  /** How many slots need care, as counted in the system of record. */
+  slotsCounted(counts: { readonly inDoubt: number; readonly stopped: number; readonly dead: number }): void {
+    this.#all.slots.set({ state: 'in_doubt' }, counts.inDoubt);
+    this.#all.slots.set({ state: 'stopped' }, counts.stopped);
+    this.#all.slots.set({ state: 'dead' }, counts.dead);
+  }
+
+  /** A provider issued a token and none of the places that should keep it did. */
+  tokenLost(): void {
+    this.#all.lostTokens.inc();
+  }
+
+  answerReplayed(from: 'journal' | 'redis'): void {
+    this.#all.replays.inc({ from });
+  }
+
+  /** @param reason a fixed word, such as `overdue` or `no_job` */
+  slotReconciled(reason: string): void {
+    this.#all.reconciled.inc({ reason });
+  }
+
+  becameMaster(epoch: number): void {
+    this.#all.failovers.inc();
+    this.#all.lease.set(1);
+    this.#all.epoch.set(epoch);
+  }
+
+  becameFollower(): void {
+    this.#all.lease.set(0);
+  }
+
+  epochSeen(epoch: number): void {
+    this.#all.epoch.set(epoch);
+  }
+
+  queueMeasured(counts: Readonly<Record<'waiting' | 'delayed' | 'active' | 'failed', number>>): void {
+    for (const [state, count] of Object.entries(counts)) this.#all.queue.set({ state }, count);
+  }
+
+  /** @param lateSeconds between the planned start and the real one; early is 0 */
+  jobBegan(lateSeconds: number): void {
+    this.#all.lateness.observe(Math.max(0, lateSeconds));
+  }
+
+  /** @param operation a fixed word, never anything of a caller */
+  storeAnswered(store: 'mysql' | 'redis', operation: string, ok: boolean, seconds: number): void {
+    this.#all.stores.observe({ store, operation, ok: String(ok) }, seconds);
+  }
+
+  mailEnded(outcome: 'sent' | 'failed' | 'dropped'): void {
+    this.#all.mails.inc({ outcome });
+  }
+
+  /** `gap`: a number was missing; `silence`: no heartbeat came; `reconnect`: the connection was lost. */
+  feedBroken(reason: 'gap' | 'silence' | 'reconnect'): void {
+    this.#all.feedGaps.inc({ reason });
+  }
+
+  journalFailed(operation: 'append' | 'sync' | 'read' | 'clear'): void {
+    this.#all.journalFailures.inc({ operation });
+  }
+
+  #collect(): void {
+    this.#reads.collect();
+    this.#tokens.collect();
+    const { nearCache, wallClockAheadMs } = this.#sources;
+    if (nearCache) {
+      const { trusted, suspect } = nearCache();
+      this.#all.nearCache.set({ state: 'trusted' }, trusted);
+      this.#all.nearCache.set({ state: 'suspect' }, suspect);
+    }
+    if (wallClockAheadMs) this.#all.clockAhead.set(wallClockAheadMs() / 1000);
+  }
+}

@@ -1,0 +1,124 @@
+import type { RefreshFailure } from '../domain/refresh-outcome.ts';
+
+export interface Message {
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** What a refresh was about, and how it failed. */
+export interface FailedRefresh {
+  readonly ownerId: string;
+  readonly tokenUrl: string;
+  readonly failure: RefreshFailure;
+}
+
+export interface FailedAttempt extends FailedRefresh {
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** Attempts in all: the first and `retrymax` more. */
+  readonly attempts: number;
+  /** Epoch ms. */
+  readonly nextAt: number;
+}
+
+export function attemptFailed(mail: FailedAttempt): Message {
+  return message(mail, [
+    `The refresh of an access token failed. This was attempt ${mail.attempt} of ${mail.attempts}.`,
+    `What happens next: it is tried again at ${time(mail.nextAt)}. Until then callers get the token that is valid now, as long as it lives.`,
+    `What to do: nothing, if the cause is known to pass. ${remedy(mail.failure)}`,
+  ]);
+}
+
+export function maximumReached(mail: FailedRefresh & { readonly attempts: number }): Message {
+  return message(mail, [
+    `The refresh of an access token failed ${mail.attempts} times: the maximum number of attempts is reached.`,
+    'What happens next: this token is not refreshed any more. Callers get it until it expires.',
+    `What to do: ${remedy(mail.failure)} ${restart(mail.ownerId)}`,
+  ]);
+}
+
+/** @param mail.expiresAt when the access token that callers get now expires, epoch ms */
+export function grantInDoubt(mail: FailedRefresh & { readonly asksAgain: boolean; readonly expiresAt: number }): Message {
+  return message(mail, [
+    'A refresh request was sent and no answer could be read. Whether the provider used the refresh token is not known.',
+    mail.asksAgain
+      ? 'What happens next: the provider lets a refresh token be presented again, so it is asked again.'
+      : `What happens next: the refresh token is not presented again, because the provider would take that for theft. Callers get the access token until it expires, at ${time(mail.expiresAt)}.`,
+    mail.asksAgain ? 'What to do: nothing yet.' : `What to do: ${renewal} ${restart(mail.ownerId)}`,
+  ]);
+}
+
+export function grantDead(mail: FailedRefresh & { readonly expiresAt: number }): Message {
+  return message(mail, [
+    'The provider refused the refresh token, and did so again when asked to confirm: the grant is revoked or has expired.',
+    `What happens next: this token is not refreshed any more. Callers get it until it expires, at ${time(mail.expiresAt)}.`,
+    `What to do: ${renewal} ${restart(mail.ownerId)}`,
+  ]);
+}
+
+/** One alert for all owners of a client. */
+export function clientRefused(mail: FailedRefresh & { readonly clientId: string; readonly nextAt: number | null }): Message {
+  return message(mail, [
+    `The provider refused the credentials of the client "${oneLine(mail.clientId)}".`,
+    `What happens next: all owners of this client wait${mail.nextAt === null ? '' : `; the client is tried again at ${time(mail.nextAt)}`}. Callers get the tokens that are valid now, as long as they live.`,
+    `What to do: ${remedy(mail.failure)} There is no further mail for the other owners of this client.`,
+  ]);
+}
+
+function message(mail: FailedRefresh, paragraphs: readonly string[]): Message {
+  const facts = [`Owner: ${oneLine(mail.ownerId)}`, `Token endpoint: ${shownEndpoint(mail.tokenUrl)}`, `Error: ${oneLine(mail.failure.detail)}`];
+  return { subject: subjectOf(mail), text: `${[facts.join('\n'), ...paragraphs.map((paragraph) => paragraph.trim())].join('\n\n')}\n` };
+}
+
+/** The three subjects that mail filters know, spelt as they always were. */
+function subjectOf({ ownerId, failure }: FailedRefresh): string {
+  const owner = `"${oneLine(ownerId)}"`;
+  switch (failure.kind) {
+    case 'unreachable':
+    case 'in_doubt':
+      return `[Token Generation Failed]- Error occurs while connecting to ${owner}`;
+    case 'invalid_client':
+      return `[Token Generation Failed]- Invalid Credentials in ${owner}`;
+    case 'unavailable':
+    case 'invalid_grant':
+    case 'refused':
+      return `[Token Genaration Failed]- Error Code : "${failure.status}" in ${owner}`;
+  }
+}
+
+const renewal = 'let the owner give consent anew and put the new tokens into the table tsttoken.';
+
+function restart(ownerId: string): string {
+  return `Then restart the owner's pool: PUT /tokenservice/restart/${encodeURIComponent(ownerId.toWellFormed())}`;
+}
+
+function remedy(failure: RefreshFailure): string {
+  switch (failure.kind) {
+    case 'unreachable':
+      return 'Check the address in tsxwho.tokenurl, the name service, the network and the certificate of the endpoint.';
+    case 'invalid_client':
+      return 'Check tsttoken.tokenauth: it is the base64 of client_id:client_secret, and the provider must know both.';
+    case 'invalid_grant':
+      return 'The consent may have been withdrawn; if so, let the owner give it anew.';
+    case 'refused':
+      return 'Check the address in tsxwho.tokenurl and what the provider has changed.';
+    case 'unavailable':
+    case 'in_doubt':
+      return 'Ask the provider whether its token endpoint works.';
+  }
+}
+
+/** Without query and credentials, which may hold a secret. */
+function shownEndpoint(tokenUrl: string): string {
+  if (!URL.canParse(tokenUrl)) return 'not a valid address';
+  const { protocol, host, pathname } = new URL(tokenUrl);
+  return `${protocol}//${host}${pathname}`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ');
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}

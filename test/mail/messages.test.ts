@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+
+import type { RefreshFailure } from '../../src/domain/refresh-outcome.ts';
+import { attemptFailed, clientRefused, grantDead, grantInDoubt, maximumReached } from '../../src/mail/messages.ts';
+
+const at = Date.parse('2026-01-01T10:00:00Z');
+const failures: Record<RefreshFailure['kind'], RefreshFailure> = {
+  unreachable: { kind: 'unreachable', detail: 'the connection was refused (ECONNREFUSED)' },
+  unavailable: { kind: 'unavailable', status: 503, retryAfterMs: null, detail: 'status 503' },
+  invalid_client: { kind: 'invalid_client', status: 401, detail: 'status 401, invalid_client' },
+  invalid_grant: { kind: 'invalid_grant', status: 400, detail: 'status 400, invalid_grant' },
+  refused: { kind: 'refused', status: 404, detail: 'status 404' },
+  in_doubt: { kind: 'in_doubt', status: null, detail: 'no whole answer in time' },
+};
+const about = (kind: RefreshFailure['kind'], ownerId = 'gw 1') => ({ ownerId, tokenUrl: 'https://login.example.org/token?key=hidden', failure: failures[kind] });
+const connecting = '[Token Generation Failed]- Error occurs while connecting to "gw 1"';
+
+describe('The subject of a mail', () => {
+  it.each<[RefreshFailure['kind'], string]>([
+    ['unreachable', connecting],
+    ['in_doubt', connecting],
+    ['unavailable', '[Token Genaration Failed]- Error Code : "503" in "gw 1"'],
+    ['invalid_grant', '[Token Genaration Failed]- Error Code : "400" in "gw 1"'],
+    ['refused', '[Token Genaration Failed]- Error Code : "404" in "gw 1"'],
+    ['invalid_client', '[Token Generation Failed]- Invalid Credentials in "gw 1"'],
+  ])('for %s is the one that mail filters know', (kind, subject) => {
+    expect(attemptFailed({ ...about(kind), attempt: 1, attempts: 4, nextAt: at }).subject).toBe(subject);
+    expect(maximumReached({ ...about(kind), attempts: 4 }).subject).toBe(subject);
+  });
+
+  it('is one line whatever the owner is called', () => {
+    expect(attemptFailed({ ...about('refused', 'a\r\nBcc: b'), attempt: 1, attempts: 1, nextAt: at }).subject).toBe('[Token Genaration Failed]- Error Code : "404" in "a Bcc: b"');
+  });
+});
+
+describe('The text of a mail', () => {
+  it('tells owner, endpoint, error, attempt, what happens next and what to do', () => {
+    const { text } = attemptFailed({ ...about('unreachable'), attempt: 2, attempts: 4, nextAt: at });
+    expect(text).toMatch(/^Owner: gw 1\nToken endpoint: https:\/\/login\.example\.org\/token\nError: the connection was refused \(ECONNREFUSED\)\n\n/);
+    expect(text).toContain('attempt 2 of 4');
+    expect(text).toMatch(/What happens next: it is tried again at 2026-01-01T10:00:00\.000Z/);
+    expect(text).toMatch(/What to do: .*tsxwho\.tokenurl/);
+  });
+
+  it('tells that the maximum is reached and how to go on', () => {
+    const { text } = maximumReached({ ...about('unavailable'), attempts: 4 });
+    expect(text).toContain('failed 4 times: the maximum number of attempts is reached');
+    expect(text).toContain('PUT /tokenservice/restart/gw%201');
+  });
+
+  it('tells of a grant in doubt whether it is asked again', () => {
+    expect(grantInDoubt({ ...about('in_doubt'), asksAgain: true, expiresAt: at }).text).toContain('so it is asked again');
+    expect(grantInDoubt({ ...about('in_doubt'), asksAgain: false, expiresAt: at }).text).toMatch(/not presented again.*2026-01-01T10:00:00\.000Z[^]*give consent anew/);
+  });
+
+  it('tells of a dead grant', () => {
+    expect(grantDead({ ...about('invalid_grant'), expiresAt: at }).text).toMatch(/revoked or has expired[^]*give consent anew[^]*restart/);
+  });
+
+  it('names the client that was refused, and that all its owners wait', () => {
+    const { subject, text } = clientRefused({ ...about('invalid_client'), clientId: 'client-1', nextAt: at });
+    expect(subject).toBe('[Token Generation Failed]- Invalid Credentials in "gw 1"');
+    expect(text).toMatch(/client "client-1"[^]*all owners of this client wait[^]*tsttoken\.tokenauth/);
+  });
+
+  it('hides the query and the credentials of an endpoint', () => {
+    const { text } = maximumReached({ ...about('refused'), tokenUrl: 'https://user:pass@login.example.org/token?key=hidden', attempts: 1 });
+    expect(text).not.toMatch(/hidden|pass@/);
+    expect(maximumReached({ ...about('refused'), tokenUrl: 'nowhere', attempts: 1 }).text).toContain('Token endpoint: not a valid address');
+  });
+});

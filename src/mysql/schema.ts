@@ -12,11 +12,8 @@ const writes = [
   'UPDATE tsxwho SET uc = uc',
   'UPDATE tsttoken SET uc = uc',
   'UPDATE tstepoch SET epoch = epoch',
-  'INSERT INTO tsttoken (tsxwhodid) VALUES (0)',
-  'INSERT INTO tstevent (jobname) VALUES (NULL)',
-  'INSERT INTO tstspent (tokendid) VALUES (0)',
-  'INSERT INTO tstkey (name) VALUES (NULL)',
   'UPDATE tstkey SET value = value',
+  ...['tsttoken', 'tstevent', 'tstspent', 'tstkey'].map((table) => `INSERT INTO ${table} SELECT * FROM ${table} WHERE FALSE`),
   'DELETE FROM tstspent',
 ];
 

@@ -46,7 +46,7 @@ interface Context {
 
 function parseRecord(line: string): LogRecord {
   const { level, time, logger, msg, ...fields } = JSON.parse(line) as Omit<LogRecord, 'fields'> & Record<string, unknown>;
-  return { level, time, logger, msg: msg ?? '', fields };
+  return { level, time, logger, msg, fields };
 }
 
 function render({ word, options }: Piece, record: LogRecord, context: Context): string {
@@ -77,7 +77,7 @@ function render({ word, options }: Piece, record: LogRecord, context: Context): 
 
 function fieldTexts({ fields }: LogRecord): string[] {
   return Object.entries(fields).map(([name, value]) => {
-    if (isError(value)) return `${name}=${JSON.stringify(`${String(value.type)}: ${String(value.message)}`)}`;
+    if (isError(value)) return `${name}=${JSON.stringify(headline(value))}`;
     return `${name}=${typeof value === 'string' && /^[\w.:@/+-]+$/.test(value) ? value : JSON.stringify(value)}`;
   });
 }
@@ -88,8 +88,12 @@ function stackText({ fields }: LogRecord): string {
 }
 
 function chain(error: ErrorField, introduction: string): string {
-  const text = `${introduction}${String(error.stack ?? `${String(error.type)}: ${String(error.message)}`)}\n`;
+  const text = `${introduction}${typeof error.stack === 'string' ? error.stack : headline(error)}\n`;
   return isError(error.cause) ? text + chain(error.cause, 'Caused by: ') : text;
+}
+
+function headline({ type, message }: ErrorField): string {
+  return `${String(type)}: ${String(message)}`;
 }
 
 interface ErrorField {
@@ -105,7 +109,6 @@ function isError(value: unknown): value is ErrorField {
 
 /** A caller's text must not be able to forge a record of its own. */
 function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f\u0085\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

@@ -34,12 +34,11 @@ export function maskText(text: string): string {
 }
 
 const secretName = /(?:token|secret|password|passwd|pwd|passphrase|authorization|tokenauth|apikey|privatekey|credential|assertion|cookie|codeverifier)s?$/;
-const plural = /s$/;
+const numericSecret = /(?:password|passwd|pwd|passphrase|secret)$/;
 
-/** Whether a field of this name must not be shown with this value. A count under a plural name (`tokens: 3`) may be. */
+/** Whether a field of this name must not be shown with this value. A number may stand under a token's name: it is a row or a count. */
 export function mustHide(name: string, value: unknown): boolean {
   if (value === null || value === undefined || typeof value === 'boolean') return false;
   const plain = name.toLowerCase().replace(/[^a-z]/g, '');
-  if (!secretName.test(plain)) return false;
-  return !(typeof value === 'number' && plural.test(plain));
+  return typeof value === 'number' ? numericSecret.test(plain) : secretName.test(plain);
 }

@@ -45,7 +45,7 @@ function redactObject(value: object, depth: number, parents: readonly object[]):
 /** Only what is known to be harmless: other properties of an error may hold a request with its headers. */
 function redactError(error: Error, depth: number, lineage: readonly object[]): Record<string, unknown> {
   const { code, cause, errors } = error as Error & { code?: unknown; errors?: unknown };
-  const safe: Record<string, unknown> = { type: error.name, message: maskText(String(error.message)) };
+  const safe: Record<string, unknown> = { type: error.name, message: maskText(error.message) };
   if (typeof error.stack === 'string') safe['stack'] = maskText(error.stack);
   if (typeof code === 'string' || typeof code === 'number') safe['code'] = redact(code, depth, lineage);
   if (Array.isArray(errors)) safe['errors'] = redactList(errors, depth, lineage);

@@ -11,7 +11,7 @@ export interface ServerCommand {
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
-  /** The server's own; removed with all it holds by `remove`, or when the test process ends. */
+  /** The server's own; removed with all it holds by `remove`, or when this process ends. */
   readonly folder: string;
   /** True once the server of this process id, and no other, answers. */
   readonly answers: (pid: number) => Promise<boolean>;
@@ -28,10 +28,11 @@ const LOOK_INTERVAL_MS = 15;
 export class ServerProcess {
   readonly #command: ServerCommand;
   #child: ChildProcess | undefined;
-  #guard: ChildProcess | undefined;
+  #guard: ChildProcess;
 
   constructor(command: ServerCommand) {
     this.#command = command;
+    this.#guard = guard(command.folder);
   }
 
   get pid(): number {
@@ -75,7 +76,7 @@ export class ServerProcess {
   /** Stops the server and removes its folder; it cannot be started again. */
   async remove(): Promise<void> {
     await this.stop();
-    this.#guard?.kill('SIGKILL');
+    this.#guard.kill('SIGKILL');
     await rm(this.#command.folder, { recursive: true, force: true });
   }
 
@@ -126,7 +127,7 @@ export class ServerProcess {
   }
 
   #guardFrom(next: ChildProcess): void {
-    this.#guard?.kill('SIGKILL');
+    this.#guard.kill('SIGKILL');
     this.#guard = next;
   }
 }

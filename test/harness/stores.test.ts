@@ -64,8 +64,8 @@ describe('a Redis of the test\'s own', () => {
 
   test('ends with the process that started it, even when that one is killed', async () => {
     const stores = JSON.stringify(new URL('stores.ts', import.meta.url).href);
-    const script = `const { startRedis } = await import(${stores}); const { pid, dataFolder } = await startRedis(); console.log(JSON.stringify({ pid, dataFolder })); setInterval(() => {}, 1000)`;
-    const owner = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const script = `const { startRedis } = await import(${stores}); const { pid, dataFolder } = await startRedis(); console.log(JSON.stringify({ pid, dataFolder })); process.stdin.resume()`;
+    const owner = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const [line] = await once(owner.stdout, 'data') as [Buffer];
     const { pid, dataFolder } = JSON.parse(line.toString()) as { pid: number; dataFolder: string };
     owner.kill('SIGKILL');

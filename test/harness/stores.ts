@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,11 +54,11 @@ export async function startMariaDb(options: { readonly args?: readonly string[] 
   const server = await findDatabaseServer();
   return startOnFreePort('mariadb', async (port, folder) => {
     const login = { user: 'tester', password: randomBytes(12).toString('base64url') };
-    await placeDataFolder(server, folder);
-    await writeFile(join(folder, 'init.sql'), createUser(login), { mode: 0o600 });
     const answers = (): Promise<boolean> => canLogIn({ host: HOST, port, ...login });
     const args = [...databaseArgs(server, port, folder), ...(options.args ?? [])];
     const process = new ServerProcess({ name: 'MariaDB', program: server.program, args, folder, answers });
+    await placeDataFolder(server, folder);
+    await writeFile(join(folder, 'init.sql'), createUser(login), { mode: 0o600 });
     const jdbcUrl = (schema: string): string => `jdbc:mysql://${HOST}:${String(port)}/${schema}?useSSL=false&serverTimezone=UTC`;
     const restart = async (): Promise<void> => {
       await process.stop();
@@ -87,8 +88,10 @@ interface Prepared<S> { readonly process: ServerProcess; readonly store: S }
 
 async function startOnFreePort<S>(name: string, prepare: (port: number, folder: string) => Prepared<S> | Promise<Prepared<S>>): Promise<S> {
   for (let attempt = 1; ; attempt += 1) {
-    const folder = await mkdtemp(join(tmpdir(), `tps-${name}-`));
-    const { process, store } = await prepare(await freePort(), folder);
+    const port = await freePort();
+    // In one go with what `prepare` does first, the start of its guard: nothing stays behind if we end here.
+    const folder = mkdtempSync(join(tmpdir(), `tps-${name}-`));
+    const { process, store } = await prepare(port, folder);
     try {
       await process.start();
       return store;

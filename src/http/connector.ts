@@ -4,11 +4,11 @@ export interface Connector {
   /** 0 takes any free one. */
   readonly port: number;
   /** An address of this machine; all of them where it is left out. */
-  readonly bindHost?: string;
+  readonly bindHost?: string | undefined;
   /** PEM, with the whole chain; https only. */
-  readonly certificateFile?: string;
+  readonly certificateFile?: string | undefined;
   /** PEM, without a password; https only. */
-  readonly keyFile?: string;
+  readonly keyFile?: string | undefined;
 }
 
 /** Says what to do about a port that cannot be opened. */

@@ -105,10 +105,10 @@ export class Fingerprints {
   }
 }
 
-/** The ring for what leaves MySQL (Redis, journal): the configured one, else one made of the cluster's key, so that neither ever holds a token in the clear. */
-export function transitRing(configured: KeyRing, clusterKey: Secret): KeyRing {
-  if (configured.seals) return configured;
-  return new KeyRing([{ id: 'cluster', key: new Secret(derive(clusterKey, 'transit').toString('base64')) }]);
+/** The keys for what leaves MySQL (Redis, journal): the configured ones, else one made of the cluster's key, so that neither ever holds a token in the clear. */
+export function transitKeys(configured: readonly RingKey[], clusterKey: Secret): readonly RingKey[] {
+  if (configured.length > 0) return configured;
+  return [{ id: 'cluster', key: new Secret(derive(clusterKey, 'transit').toString('base64')) }];
 }
 
 function derive(clusterKey: Secret, purpose: string): Buffer {

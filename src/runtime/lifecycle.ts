@@ -41,6 +41,16 @@ export class Lifecycle implements Service {
   }
 }
 
+/** Work that is done once, at the start. */
+export function atStart(name: string, work: () => Promise<void> | void): Service {
+  return { name, start: async () => work(), stop: () => Promise.resolve() };
+}
+
+/** Work that is done once, at the end. */
+export function atStop(name: string, work: () => Promise<void> | void): Service {
+  return { name, start: () => Promise.resolve(), stop: async () => work() };
+}
+
 /** Repeats `work` with `pauseMs` between two rounds until stopped; a failing round is reported and the loop goes on. */
 export class Repeating implements Service {
   readonly name: string;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
-import { Fingerprints, KeyRing, transitRing, Unsealable } from '../../src/runtime/key-ring.ts';
+import { Fingerprints, KeyRing, transitKeys, Unsealable } from '../../src/runtime/key-ring.ts';
 
 const key = (): Secret => new Secret(randomBytes(32).toString('base64'));
 const place = 'tsttoken:42:accesstoken';
@@ -51,9 +51,9 @@ describe('The key ring', () => {
 
   it('seals what leaves the database even where no key is configured', () => {
     const cluster = key();
-    const sealed = transitRing(new KeyRing([]), cluster).seal('token', place);
+    const sealed = new KeyRing(transitKeys([], cluster)).seal('token', place);
     expect(sealed).toMatch(/^sealed:v1:cluster:/);
-    expect(transitRing(new KeyRing([]), cluster).unseal(sealed, place)).toBe('token');
+    expect(new KeyRing(transitKeys([], cluster)).unseal(sealed, place)).toBe('token');
   });
 });
 

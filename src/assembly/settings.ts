@@ -1,0 +1,45 @@
+import type { Config } from '../config/config.ts';
+import type { CourierSetup } from '../courier.ts';
+import { Secret } from '../domain/secret.ts';
+import type { MailServer } from '../mail/transport.ts';
+import type { WaitRules } from '../pool/acquire-token.ts';
+import type { QueueOptions } from '../queue/refresh-queue.ts';
+import type { Logging } from '../runtime/logger.ts';
+import type { Stores } from './stores.ts';
+
+/** @param role `worker` may block, `queue` gives up */
+export function queueOptions({ config, stores }: { config: Config; stores: Stores }, role: 'queue' | 'worker'): QueueOptions {
+  return { connection: stores.redis(role) as QueueOptions['connection'], prefix: `{${config.redis.keyPrefix}:refresh}` };
+}
+
+export function onQueueError({ logging }: { logging: Logging }): (error: Error) => void {
+  const logger = logging.logger('queue');
+  return (error) => logger.debug({ reason: error.message }, 'The queue reports a failure');
+}
+
+export function waitRules({ waitingTimeForToken, retryAttempt, isMaster, tokenReadretrAfter, tokenReadretrAttempts }: Config): WaitRules {
+  const longestMs = waitingTimeForToken * retryAttempt;
+  return isMaster ? { longestMs, lookEveryMs: 1000, looks: Infinity } : { longestMs, lookEveryMs: tokenReadretrAfter, looks: tokenReadretrAttempts };
+}
+
+export function courierSetup(config: Config, stores: Stores): CourierSetup {
+  const { connectTimeout, requestTimeout, caFile } = config.refresh;
+  return {
+    send: { connectTimeoutMs: connectTimeout, answerTimeoutMs: requestTimeout, extraCaFile: caFile },
+    journalFolder: config.journal.folder,
+    redis: { endpoint: config.redis, prefix: config.redis.keyPrefix },
+    ring: { keys: stores.transit.keys, activeId: stores.transit.activeId },
+  };
+}
+
+export function mailServer({ tslMailConfig: mail }: Config): MailServer {
+  return {
+    host: mail.host ?? '',
+    port: mail.port,
+    username: mail.username ?? '',
+    password: mail.password ?? new Secret(''),
+    startTls: mail.isStarttlsEnable,
+    authenticates: mail.isAuth,
+    from: mail.from ?? '',
+  };
+}

@@ -1,0 +1,56 @@
+import { Alarms } from '../pool/alarms.ts';
+import { Attempts } from '../pool/attempts.ts';
+import { ClientHolds } from '../pool/client-holds.ts';
+import { FailureSettler } from '../pool/settle-failure.ts';
+import { CommandHandler } from '../pool/master-commands.ts';
+import { PoolPlanner } from '../pool/pool-planner.ts';
+import { PoolRecord } from '../pool/pool-record.ts';
+import { AnswerRedeemer } from '../pool/redeem-answer.ts';
+import { SubjectReader } from '../pool/refresh-subject.ts';
+import { TokenRefresher } from '../pool/refresh-token.ts';
+import { PoolRestarter } from '../pool/restart-pool.ts';
+import { Scheduler } from '../pool/scheduler.ts';
+import { TokenPublisher } from '../pool/token-publisher.ts';
+import { TurnTaking } from '../pool/turn-taking.ts';
+import { ClaimTable } from '../mysql/claims.ts';
+import type { Ground } from './ground.ts';
+
+/** The verbs of the pool, made by hand. */
+export function buildVerbs(ground: Ground) {
+  const { config, logging, metrics, clock, stores, cache, livePool, feed, code, pending, queue, courier, notifier } = ground;
+  const { db, owners, tokens, outcomes, changes, prints } = stores;
+  const logger = logging.logger('pool.refresh');
+  const attempts = new Attempts();
+  const holds = new ClientHolds(clock);
+  const claims = new ClaimTable(db, prints, config.cluster.nodeId);
+  const scheduler = new Scheduler(queue, { leadTimeMs: config.refreshWakeUpLeadTime, jitter: config.refresh.jitter }, clock, logging.logger('queue'));
+  const publisher = new TokenPublisher(cache, livePool, feed, code, logging.logger('pool.publish'));
+  const alarms = new Alarms(db, notifier, logger);
+  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, defaultLifetimeMs: config.refresh.defaultLifetime });
+  const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger });
+  const subjects = new SubjectReader({ db, owners, tokens, changes, holds, scheduler, clock, logger });
+  const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, clock });
+  const refresher = new TokenRefresher({
+    subjects,
+    claims,
+    outcomes,
+    changes,
+    courier,
+    redeemer,
+    failures,
+    publisher,
+    attempts,
+    turns: new TurnTaking(),
+    clock,
+    logger,
+    metrics,
+    retryStatuses: config.retryResponseCodes,
+    concurrency: config.refresh.concurrency,
+  });
+  const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, feed, logger: logging.logger('pool.restart') });
+  const handler = new CommandHandler(refresher, restarter, db, owners, logging.logger('pool.command'));
+  const record = new PoolRecord(db, owners, tokens, clock);
+  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record };
+}
+
+export type Verbs = ReturnType<typeof buildVerbs>;

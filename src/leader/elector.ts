@@ -1,0 +1,176 @@
+import type { LeaseTiming } from '../domain/lease.ts';
+import type { TermTable } from '../mysql/terms.ts';
+import type { Term } from '../pool/term.ts';
+import type { RedisLease } from '../redis/lease.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Service } from '../runtime/lifecycle.ts';
+import type { Logger } from '../runtime/log.ts';
+import { HeldTerm } from './held-term.ts';
+
+/** What only the master does. */
+export interface Duties {
+  start(term: Term): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ElectorParts {
+  readonly lease: RedisLease;
+  readonly terms: TermTable;
+  readonly timing: LeaseTiming;
+  readonly duties: Duties;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Tells the others that the lease was given up. */
+  readonly announceVacancy: () => Promise<void>;
+  readonly onChange: (term: Term | undefined) => void;
+}
+
+/**
+ * follower --lease acquired, epoch raised--> master --trust ran out, another term began, or stop--> follower
+ *
+ * The lease is the one in Redis; while Redis is away, the one in the database, which every master renews alongside.
+ * Guaranteed: the duties are told to stop before the lease can be another's, as far as this process runs at all.
+ * Not guaranteed: that there is one master only. A paused master may wake up and believe for a moment; its claims are fenced by the epoch.
+ */
+export class Elector implements Service {
+  readonly name = 'elector';
+  readonly #parts: ElectorParts;
+  #term: HeldTerm | undefined;
+  #starting: Promise<void> = Promise.resolve();
+  #loop: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #wake: () => void = () => undefined;
+  #redisAwaySince: number | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+
+  constructor(parts: ElectorParts) {
+    this.#parts = parts;
+  }
+
+  get term(): Term | undefined {
+    return this.#term;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- whether a lease can be had does not decide whether the node starts
+  async start(): Promise<void> {
+    this.#stopping = false;
+    this.#loop = this.#run();
+    this.#watchdog = setInterval(() => void this.#checkTrust(), this.#parts.timing.renewMs / 4);
+  }
+
+  /** Hands over at once: the lease is given up first, what is under way goes on. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#watchdog);
+    this.#wake();
+    await this.#loop;
+    await this.#stepDown('this node stops');
+  }
+
+  /** The lease may be free: stand now. */
+  standNow(): void {
+    if (!this.#term) this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await (this.#term ? this.#renew(this.#term) : this.#stand());
+      } catch (error) {
+        this.#parts.logger.warn({ reason: String(error) }, 'The lease could not be dealt with; trying again');
+      }
+      await this.#pause(this.#term ? this.#parts.timing.renewMs : this.#parts.timing.renewMs * (0.4 + 0.2 * this.#parts.clock.random()));
+    }
+  }
+
+  async #stand(): Promise<void> {
+    const begunAt = this.#parts.clock.monotonic();
+    const epoch = await this.#takeLease();
+    if (epoch === undefined || this.#stopping) return;
+    const term = new HeldTerm(epoch, begunAt, this.#parts.timing.leaseMs, this.#parts.clock);
+    if (!term.isTrusted()) return this.#parts.lease.release();
+    this.#term = term;
+    this.#parts.logger.info({ epoch }, 'This node is master');
+    this.#parts.onChange(term);
+    this.#starting = this.#parts.duties.start(term).catch((error: unknown) => {
+      this.#parts.logger.error({ error }, 'The duties of the master could not be started');
+      void this.#stepDown('the duties did not start');
+    });
+  }
+
+  async #takeLease(): Promise<number | undefined> {
+    const { lease, terms, timing } = this.#parts;
+    const held = await this.#tryRedis(() => lease.acquire(timing.leaseMs));
+    if (held === undefined) return this.#redisIsAwayLong() ? terms.beginWithoutRedis(timing.leaseMs) : undefined;
+    if (!held) return undefined;
+    try {
+      return await terms.begin(timing.leaseMs);
+    } catch (error) {
+      await lease.release();
+      throw error;
+    }
+  }
+
+  async #renew(term: HeldTerm): Promise<void> {
+    const { lease, terms, timing, clock } = this.#parts;
+    const begunAt = clock.monotonic();
+    const inDatabase = terms.renew(term.epoch, timing.leaseMs).catch(() => undefined);
+    const inRedis = await this.#tryRedis(async () => (await lease.extend(timing.leaseMs)) || lease.acquire(timing.leaseMs));
+    if (inRedis === false) return this.#stepDown('another node holds the lease');
+    if (inRedis === true) {
+      term.renewed(begunAt);
+      void inDatabase.then((ours) => (ours === false ? this.#stepDown('another term has begun') : undefined));
+      return;
+    }
+    const ours = await inDatabase;
+    if (ours === false) return this.#stepDown('another term has begun');
+    if (ours === true) term.renewed(begunAt);
+  }
+
+  async #checkTrust(): Promise<void> {
+    if (this.#term && !this.#term.isTrusted()) await this.#stepDown('the lease could not be renewed in time');
+  }
+
+  async #stepDown(reason: string): Promise<void> {
+    const term = this.#term;
+    if (!term) return;
+    this.#term = undefined;
+    term.end();
+    this.#parts.logger.info({ epoch: term.epoch, reason }, 'This node is no longer master');
+    this.#parts.onChange(undefined);
+    await this.#starting;
+    await Promise.all([this.#parts.duties.stop(), this.#giveUpLease(term)]);
+  }
+
+  async #giveUpLease(term: HeldTerm): Promise<void> {
+    await this.#parts.lease.release();
+    await this.#parts.terms.end(term.epoch).catch(() => undefined);
+    await this.#parts.announceVacancy().catch(() => undefined);
+  }
+
+  async #tryRedis(ask: () => Promise<boolean>): Promise<boolean | undefined> {
+    try {
+      const answer = await ask();
+      this.#redisAwaySince = undefined;
+      return answer;
+    } catch {
+      this.#redisAwaySince ??= this.#parts.clock.monotonic();
+      return undefined;
+    }
+  }
+
+  #redisIsAwayLong(): boolean {
+    return this.#redisAwaySince !== undefined && this.#parts.clock.monotonic() - this.#redisAwaySince > this.#parts.timing.leaseMs;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#stopping) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import { StoreUnavailable } from '../domain/errors.ts';
+import type { Token } from '../domain/token.ts';
+import type { Database } from '../mysql/connection.ts';
+import type { TokenTable } from '../mysql/tokens.ts';
+import type { PoolPlanner } from '../pool/pool-planner.ts';
+import type { RefreshCause } from '../pool/refresh-subject.ts';
+import type { Term } from '../pool/term.ts';
+import type { TokenPublisher } from '../pool/token-publisher.ts';
+import type { RefreshQueue } from '../queue/refresh-queue.ts';
+import type { LivePool } from '../redis/live-pool.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { OrphanSettler } from './orphan-settler.ts';
+import type { PendingRedeemer } from './pending-redeemer.ts';
+import type { PoolBuilder } from './pool-builder.ts';
+
+/** A refresh this much overdue, ms, has no alarm that works. */
+const overdueMs = 500;
+const rowsAtOnce = 500;
+/** Time between two comparisons of the whole pool with the record, ms. */
+const fullComparisonMs = 60_000;
+
+export interface ReconcilerParts {
+  readonly db: Database;
+  readonly tokens: TokenTable;
+  readonly livePool: LivePool;
+  readonly queue: RefreshQueue;
+  readonly planner: PoolPlanner;
+  readonly builder: PoolBuilder;
+  readonly orphans: OrphanSettler;
+  readonly pending: PendingRedeemer;
+  readonly publisher: TokenPublisher;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Starts a refresh; it does not wait for its end. */
+  readonly startRefresh: (token: Token, cause: RefreshCause) => void;
+}
+
+/**
+ * Makes record, live pool and jobs agree, whatever came between them. Each round stands by itself and needs no memory of the last:
+ * every part may be lost or late, and the next round finds what is left to do.
+ */
+export class Reconciler {
+  readonly #parts: ReconcilerParts;
+  #comparedAt = -Infinity;
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = parts;
+  }
+
+  /** One round. A store that is away ends only the part that needs it. */
+  async round(term: Term): Promise<void> {
+    const { publisher, pending, orphans } = this.#parts;
+    await this.#part('publish', () => publisher.retry());
+    await this.#part('pending', () => pending.redeemAll(term.signal));
+    await this.#part('orphans', () => orphans.settleAll());
+    await this.#part('unplanned', () => this.#takeIn(term));
+    await this.#part('due', () => this.#startDue());
+    await this.#part('compare', () => this.#compare(term));
+    await this.#part('queue', () => this.#measureQueue());
+  }
+
+  async #takeIn(term: Term): Promise<void> {
+    const { db, tokens, planner, logger, metrics } = this.#parts;
+    for (let taken = rowsAtOnce; taken === rowsAtOnce && !term.signal.aborted; ) {
+      taken = await planner.takeIn(await tokens.unplanned(db, rowsAtOnce));
+      for (let i = 0; i < taken; i++) metrics.slotReconciled('unplanned');
+      if (taken > 0) logger.info({ tokens: taken }, 'Tokens were taken into the pool');
+    }
+  }
+
+  async #startDue(): Promise<void> {
+    const { db, tokens, clock, metrics, startRefresh } = this.#parts;
+    for (const token of await tokens.due(db, Math.floor(clock.now()) - overdueMs, rowsAtOnce)) {
+      metrics.slotReconciled('overdue');
+      startRefresh(token, 'due');
+    }
+  }
+
+  /** At the beginning of a term, after Redis lost the pool, and now and then. */
+  async #compare(term: Term): Promise<void> {
+    const { livePool, builder, clock, logger, metrics } = this.#parts;
+    const isBuilt = await livePool.isBuilt();
+    if (isBuilt && clock.monotonic() - this.#comparedAt < fullComparisonMs) return;
+    const { entries, lacking, ...states } = await builder.build(!isBuilt, term.signal);
+    metrics.slotsCounted(states);
+    const strays = isBuilt ? await builder.sweep(entries, term.signal) : 0;
+    if (term.signal.aborted) return;
+    await livePool.markBuilt();
+    this.#comparedAt = clock.monotonic();
+    if (!isBuilt || lacking + strays > 0) logger.info({ tokens: entries.length, lacking, strays, wasEmpty: !isBuilt }, 'The live pool was made the same as the record');
+  }
+
+  async #measureQueue(): Promise<void> {
+    const { queue, metrics } = this.#parts;
+    metrics.queueMeasured(await queue.counts());
+  }
+
+  async #part(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const level = error instanceof StoreUnavailable ? 'debug' : 'error';
+      this.#parts.logger[level]({ part: name, error }, 'A part of the reconciliation did not end');
+    }
+  }
+}

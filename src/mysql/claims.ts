@@ -1,0 +1,120 @@
+import type { Epoch } from '../domain/lease.ts';
+import type { Token } from '../domain/token.ts';
+import type { Fingerprints } from '../runtime/key-ring.ts';
+import type { Database, Session } from './connection.ts';
+import { isDuplicateKey } from './failure.ts';
+import { lockEpoch } from './terms.ts';
+
+/** Who may use a refresh token, and for what attempt. */
+export interface Claim {
+  readonly version: number;
+  readonly ownerDid: number;
+  /** 32 hex digits, never used twice. */
+  readonly attempt: string;
+  readonly epoch: Epoch;
+}
+
+export type ClaimResult =
+  | 'claimed'
+  /** A later term has begun: this node is no longer master. */
+  | 'fenced'
+  /** The row is not as it was read: another attempt holds it, or it was replaced. */
+  | 'stale'
+  /** This very refresh token was presented before. */
+  | 'spent';
+
+/** Thrown to roll a transaction back; the value is the answer. */
+class Refused extends Error {
+  readonly result: Exclude<ClaimResult, 'claimed'>;
+
+  constructor(result: Exclude<ClaimResult, 'claimed'>) {
+    super(result);
+    this.result = result;
+  }
+}
+
+/**
+ * Claims on refresh tokens: the guard that a refresh token is presented at most once.
+ *
+ * A claim is a committed row state bound to an attempt id, together with the token's fingerprint in a table where it is unique.
+ * It moves on by compare-and-set on (row, attempt, state). Only `claimed` may be taken back by somebody else:
+ * its holder has to move it to `sending` before anything is sent, and will then find that it is gone.
+ * `sending` is never taken over, however old.
+ */
+export class ClaimTable {
+  readonly #db: Database;
+  readonly #prints: Fingerprints;
+  readonly #node: string;
+
+  constructor(db: Database, prints: Fingerprints, node: string) {
+    this.#db = db;
+    this.#prints = prints;
+    this.#node = node;
+  }
+
+  /** @throws StoreUnavailable; the token then counts as not claimed */
+  async claim(token: Token, claim: Claim): Promise<ClaimResult> {
+    const from = { sql: "state = 'idle'", params: [] };
+    return this.#take(token, claim, from, async (tx, fingerprint) => {
+      const sql = 'INSERT INTO tstspent (fingerprint, tokendid, attempt, epoch) VALUES (?, ?, ?, ?)';
+      await tx.execute({ label: 'claims.spend', sql, params: [fingerprint, claim.version, claim.attempt, claim.epoch] });
+    });
+  }
+
+  /** Claims a token in doubt once more, where the provider's policy allows to ask again. @throws StoreUnavailable */
+  async claimAgain(token: Token, claim: Claim): Promise<ClaimResult> {
+    const from = { sql: "state IN ('sending', 'in_doubt') AND attempt = ?", params: [token.attempt ?? ''] };
+    return this.#take(token, claim, from, async (tx, fingerprint) => {
+      const sql = 'UPDATE tstspent SET attempt = ?, epoch = ? WHERE fingerprint = ?';
+      await tx.execute({ label: 'claims.spendAgain', sql, params: [claim.attempt, claim.epoch, fingerprint] });
+    });
+  }
+
+  /** The last step before the request may leave. @returns false where the claim is no longer held */
+  async markSending(claim: Claim): Promise<boolean> {
+    const sql = "UPDATE tsttoken SET state = 'sending', statesince = NOW(3), uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'claimed'";
+    const { affectedRows } = await this.#db.execute({ label: 'claims.send', sql, params: [claim.version, claim.attempt] });
+    return affectedRows === 1;
+  }
+
+  async markInDoubt(version: number, attempt: string): Promise<boolean> {
+    const sql = "UPDATE tsttoken SET state = 'in_doubt', uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'sending'";
+    const { affectedRows } = await this.#db.execute({ label: 'claims.doubt', sql, params: [version, attempt] });
+    return affectedRows === 1;
+  }
+
+  /** Takes back a claim that was never sent: the holder's next step fails if it still lives. */
+  async takeBack(token: Token, dueAt: number): Promise<boolean> {
+    return this.#db.transaction(async (tx) => {
+      const sql = "UPDATE tsttoken SET state = 'idle', attempt = NULL, dueat = ?, uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'claimed'";
+      const { affectedRows } = await tx.execute({ label: 'claims.takeBack', sql, params: [dueAt, token.version, token.attempt ?? ''] });
+      if (affectedRows === 1) await unspend(tx, token.attempt ?? '');
+      return affectedRows === 1;
+    });
+  }
+
+  async #take(token: Token, claim: Claim, from: { sql: string; params: string[] }, spend: (tx: Session, fingerprint: Buffer) => Promise<void>): Promise<ClaimResult> {
+    if (token.refreshToken === null) return 'stale';
+    const fingerprint = this.#prints.ofRefreshToken(token.ownerDid, token.refreshToken);
+    try {
+      await this.#db.transaction(async (tx) => {
+        if ((await lockEpoch(tx)) !== claim.epoch) throw new Refused('fenced');
+        const sql = `UPDATE tsttoken SET state = 'claimed', attempt = ?, attemptepoch = ?, attemptnode = ?, statesince = NOW(3), uc = COALESCE(uc, 0) + 1
+          WHERE tokendid = ? AND isvalid = 1 AND COALESCE(uc, 0) = ? AND ${from.sql}`;
+        const { affectedRows } = await tx.execute({ label: 'claims.claim', sql, params: [claim.attempt, claim.epoch, this.#node, token.version, token.uc, ...from.params] });
+        if (affectedRows !== 1) throw new Refused('stale');
+        await spend(tx, fingerprint);
+      });
+      return 'claimed';
+    } catch (error) {
+      if (error instanceof Refused) return error.result;
+      if (isDuplicateKey(error)) return 'spent';
+      throw error;
+    }
+  }
+}
+
+/** Makes a refresh token presentable again: it was not sent, or the provider answered that it stays valid. */
+export async function unspend(tx: Session, attempt: string): Promise<void> {
+  await tx.execute({ label: 'claims.unspend', sql: 'DELETE FROM tstspent WHERE attempt = ?', params: [attempt] });
+}

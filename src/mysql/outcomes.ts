@@ -1,0 +1,139 @@
+import { events, statuses, type HistoryEvent } from '../domain/event.ts';
+import type { Secret } from '../domain/secret.ts';
+import { unspend } from './claims.ts';
+import type { Database, Session } from './connection.ts';
+import { appendEvents } from './events.ts';
+import { isDuplicateKey } from './failure.ts';
+import type { StoredColumns, TokenSealing } from './token-sealing.ts';
+
+/** A provider's answer, complete: what a new row of `tsttoken` is made of. */
+export interface NewToken {
+  readonly attempt: string;
+  /** The row that was refreshed. */
+  readonly version: number;
+  readonly accessToken: Secret;
+  /** null keeps the one that was sent. */
+  readonly refreshToken: Secret | null;
+  /** null keeps the lifetime of the row that was refreshed. */
+  readonly validityMs: number | null;
+  /** Epoch ms by the database's clock when the request was sent. */
+  readonly issuedAt: number;
+  /** When the new token is to be refreshed, from its lifetime. */
+  readonly dueAt: (validityMs: number) => number;
+}
+
+export type RecordResult =
+  | { readonly kind: 'recorded'; readonly version: number; readonly validityMs: number; readonly dueAt: number }
+  /** The attempt was recorded before, by whoever. */
+  | { readonly kind: 'known'; readonly version: number }
+  /** The row has moved on by another attempt: this answer is not needed. */
+  | { readonly kind: 'superseded' };
+
+/** What becomes of a row whose attempt failed. */
+export interface Release {
+  readonly version: number;
+  readonly ownerDid: number;
+  readonly attempt: string;
+  readonly state: 'idle' | 'stopped' | 'dead';
+  readonly retryCount: number;
+  readonly dueAt: number | null;
+  readonly event: HistoryEvent;
+}
+
+interface ParentRow extends StoredColumns {
+  tsxwhodid: number;
+  tokenvalidity: number;
+  isvalid: boolean;
+  attempt: string | null;
+  state: string;
+}
+
+/** Writes how attempts ended. Guarded by the attempt id alone: a node that is no longer master still stores what it was given. */
+export class OutcomeTable {
+  readonly #db: Database;
+  readonly #sealing: TokenSealing;
+
+  constructor(db: Database, sealing: TokenSealing) {
+    this.#db = db;
+    this.#sealing = sealing;
+  }
+
+  /**
+   * Replaces the row by its child. May be repeated until it succeeds: the second time says `known`.
+   * @throws StoreUnavailable, CommitUnknown: repeat it
+   */
+  async record(token: NewToken, job: string): Promise<RecordResult> {
+    try {
+      return await this.#db.transaction((tx) => this.#replace(tx, token, job));
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      return this.#whatStands(this.#db, token.version);
+    }
+  }
+
+  /** @returns false where the attempt no longer holds the row */
+  async release(release: Release): Promise<boolean> {
+    return this.#db.transaction(async (tx) => {
+      const sql = `UPDATE tsttoken SET state = ?, attempt = NULL, retrycount = ?, dueat = ?, statesince = NOW(3), uc = COALESCE(uc, 0) + 1
+        WHERE tokendid = ? AND attempt = ? AND state IN ('claimed', 'sending', 'in_doubt')`;
+      const params = [release.state, release.retryCount, release.dueAt, release.version, release.attempt];
+      const { affectedRows } = await tx.execute({ label: 'outcomes.release', sql, params });
+      if (affectedRows !== 1) return false;
+      await unspend(tx, release.attempt);
+      await mirrorRetryCount(tx, release.ownerDid);
+      await appendEvents(tx, [release.event]);
+      return true;
+    });
+  }
+
+  async #replace(tx: Session, token: NewToken, job: string): Promise<RecordResult> {
+    const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, state FROM tsttoken WHERE tokendid = ? FOR UPDATE';
+    const [parent] = await tx.query<ParentRow>({ label: 'outcomes.parent', sql, params: [token.version] });
+    const held = parent?.isvalid === true && parent.attempt === token.attempt && (parent.state === 'sending' || parent.state === 'in_doubt');
+    if (!parent || !held) return this.#whatStands(tx, token.version);
+    await tx.execute({ label: 'outcomes.invalidate', sql: "UPDATE tsttoken SET isvalid = 0, state = 'idle', dueat = NULL, uc = COALESCE(uc, 0) + 1 WHERE tokendid = ?", params: [token.version] });
+    const validityMs = token.validityMs ?? parent.tokenvalidity;
+    const dueAt = token.dueAt(validityMs);
+    const version = await this.#insertChild(tx, token, parent, validityMs, dueAt);
+    await mirrorRetryCount(tx, parent.tsxwhodid);
+    await appendEvents(tx, eventsOf(token.version, version, job));
+    return { kind: 'recorded', version, validityMs, dueAt };
+  }
+
+  async #insertChild(tx: Session, token: NewToken, parent: ParentRow, validityMs: number, dueAt: number): Promise<number> {
+    const stored = this.#sealing.read(token.version, parent);
+    const keepsRefreshToken = token.refreshToken === null || token.refreshToken.reveal() === stored.refreshtoken?.reveal();
+    if (keepsRefreshToken) await unspend(tx, token.attempt);
+    const sql = `INSERT INTO tsttoken (tsxwhodid, tokenauth, tokenvalidity, accesstoken, refreshtoken, parenttokendid, isvalid, uc, createdtime, dueat)
+      VALUES (?, '', ?, '', '', ?, 1, 0, FROM_UNIXTIME(? / 1000), ?)`;
+    const params = [parent.tsxwhodid, validityMs, token.version, Math.floor(token.issuedAt), dueAt];
+    const { insertId } = await tx.execute({ label: 'outcomes.insert', sql, params });
+    await this.#sealing.write(tx, insertId, {
+      tokenauth: stored.tokenauth,
+      accesstoken: token.accessToken,
+      refreshtoken: keepsRefreshToken ? stored.refreshtoken : token.refreshToken,
+    });
+    return insertId;
+  }
+
+  async #whatStands(session: Session, version: number): Promise<RecordResult> {
+    const sql = 'SELECT tokendid FROM tsttoken WHERE parenttokendid = ?';
+    const [child] = await session.query<{ tokendid: number }>({ label: 'outcomes.child', sql, params: [version] });
+    return child ? { kind: 'known', version: child.tokendid } : { kind: 'superseded' };
+  }
+}
+
+/** `reattmptcount` shows the highest count of failures among the owner's valid tokens, 0 after a success. */
+async function mirrorRetryCount(tx: Session, ownerDid: number): Promise<void> {
+  const highest = 'SELECT MAX(retrycount) FROM tsttoken WHERE tsxwhodid = ? AND isvalid = 1';
+  const sql = `UPDATE tsxwho SET reattmptcount = COALESCE((${highest}), 0) WHERE tsxwhodid = ? AND COALESCE(reattmptcount, -1) <> COALESCE((${highest}), 0)`;
+  await tx.execute({ label: 'outcomes.retryCount', sql, params: [ownerDid, ownerDid, ownerDid] });
+}
+
+function eventsOf(parent: number, child: number, job: string): HistoryEvent[] {
+  return [
+    { job, event: events.refresh, status: statuses.refreshed, text: `token ${parent} was refreshed` },
+    { job, event: events.invalidate, status: statuses.invalidated, text: `token ${parent} was replaced by token ${child}` },
+    { job, event: events.saved, status: statuses.saved, text: `token ${child} was saved` },
+  ];
+}

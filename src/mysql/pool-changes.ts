@@ -1,0 +1,43 @@
+import type { HistoryEvent } from '../domain/event.ts';
+import type { Token } from '../domain/token.ts';
+import type { Database } from './connection.ts';
+import { appendEvents } from './events.ts';
+
+/** Changes of valid rows outside an attempt: restart, supersede, bury. */
+export class PoolChanges {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Makes stopped and dead tokens of the owner idle again, forgets their failures and has all idle ones planned anew. */
+  async restart(ownerDid: number, event: HistoryEvent): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      const sql = `UPDATE tsttoken SET state = 'idle', retrycount = 0, dueat = NULL, uc = COALESCE(uc, 0) + 1
+        WHERE tsxwhodid = ? AND isvalid = 1 AND state IN ('idle', 'stopped', 'dead')`;
+      await tx.execute({ label: 'pool.restart', sql, params: [ownerDid] });
+      await tx.execute({ label: 'pool.restartOwner', sql: 'UPDATE tsxwho SET reattmptcount = 0 WHERE tsxwhodid = ?', params: [ownerDid] });
+      await appendEvents(tx, [event]);
+    });
+  }
+
+  /** Ends an idle row without sending anything. @returns false where the row has changed since it was read */
+  async end(token: Token, state: 'stopped' | 'dead', event: HistoryEvent): Promise<boolean> {
+    return this.#change(token, `state = '${state}', dueat = NULL`, 'pool.end', event);
+  }
+
+  /** Takes an idle row out of its slot, because a newer one was inserted beside it. */
+  async supersede(token: Token, event: HistoryEvent): Promise<boolean> {
+    return this.#change(token, 'isvalid = 0, dueat = NULL', 'pool.supersede', event);
+  }
+
+  async #change(token: Token, set: string, label: string, event: HistoryEvent): Promise<boolean> {
+    return this.#db.transaction(async (tx) => {
+      const sql = `UPDATE tsttoken SET ${set}, uc = COALESCE(uc, 0) + 1, statesince = NOW(3) WHERE tokendid = ? AND isvalid = 1 AND state = 'idle' AND COALESCE(uc, 0) = ?`;
+      const { affectedRows } = await tx.execute({ label, sql, params: [token.version, token.uc] });
+      if (affectedRows === 1) await appendEvents(tx, [event]);
+      return affectedRows === 1;
+    });
+  }
+}

@@ -1,0 +1,140 @@
+import { ServiceError, StoreUnavailable, type ErrorCode } from '../domain/errors.ts';
+import type { Database } from '../mysql/connection.ts';
+import type { OwnerTable } from '../mysql/owners.ts';
+import type { TokenTable } from '../mysql/tokens.ts';
+import type { Command, CommandResult, CommandSender } from '../queue/command-queue.ts';
+import type { Logger } from '../runtime/log.ts';
+import { codeOfSkip, type RefreshResult } from './refresh-result.ts';
+import type { TokenRefresher } from './refresh-token.ts';
+import type { PoolRestarter } from './restart-pool.ts';
+import type { Term } from './term.ts';
+
+/** Carries out commands on the master. What goes wrong is an answer: the caller may be on another node. */
+export class CommandHandler {
+  readonly #refresher: TokenRefresher;
+  readonly #restarter: PoolRestarter;
+  readonly #db: Database;
+  readonly #owners: OwnerTable;
+  readonly #logger: Logger;
+
+  constructor(refresher: TokenRefresher, restarter: PoolRestarter, db: Database, owners: OwnerTable, logger: Logger) {
+    this.#refresher = refresher;
+    this.#restarter = restarter;
+    this.#db = db;
+    this.#owners = owners;
+    this.#logger = logger;
+  }
+
+  async handle(command: Command, term: Term): Promise<CommandResult> {
+    try {
+      return command.verb === 'restart' ? await this.#restart(command.ownerId) : await this.#refresh(command.ownerId, command.version, term);
+    } catch (error) {
+      return { ok: false, code: this.#codeOf(error) };
+    }
+  }
+
+  async #restart(ownerId: string): Promise<CommandResult> {
+    await this.#restarter.restart(ownerId);
+    return { ok: true, version: 0 };
+  }
+
+  async #refresh(ownerId: string, version: number, term: Term): Promise<CommandResult> {
+    const owner = await this.#owners.byId(this.#db, ownerId);
+    if (!owner) return { ok: false, code: 'TPS0013' };
+    return resultOf(await this.#refresher.refresh(version, owner.did, term, 'demand'));
+  }
+
+  #codeOf(error: unknown): ErrorCode {
+    if (error instanceof ServiceError) return error.code;
+    if (error instanceof StoreUnavailable) return 'TP0002';
+    this.#logger.error({ error }, 'A command failed');
+    return 'TPS0031';
+  }
+}
+
+function resultOf(result: RefreshResult): CommandResult {
+  switch (result.kind) {
+    case 'refreshed':
+      return { ok: true, version: result.version };
+    case 'failed':
+      return { ok: false, code: result.code };
+    case 'skipped':
+      return { ok: false, code: codeOfSkip(result.reason) };
+  }
+}
+
+/** How long a caller waits for the master to carry a command out, ms. */
+const patienceMs = 30_000;
+
+/** PUT refresh and PUT restart on any node: done here by the master, else handed to it. */
+export class MasterCommands {
+  readonly #db: Database;
+  readonly #owners: OwnerTable;
+  readonly #tokens: TokenTable;
+  readonly #handler: CommandHandler;
+  readonly #sender: CommandSender;
+  readonly #term: () => Term | undefined;
+
+  /** @param term this node's term, while it is master */
+  constructor(db: Database, owners: OwnerTable, tokens: TokenTable, handler: CommandHandler, sender: CommandSender, term: () => Term | undefined) {
+    this.#db = db;
+    this.#owners = owners;
+    this.#tokens = tokens;
+    this.#handler = handler;
+    this.#sender = sender;
+    this.#term = term;
+  }
+
+  /** @throws ServiceError, StoreUnavailable */
+  async restart(ownerId: string): Promise<void> {
+    const id = requireOwner(ownerId);
+    succeeded(await this.#haveDone({ verb: 'restart', ownerId: id }));
+  }
+
+  /**
+   * @param tokenId the access token now in the pool, or the id of its row
+   * @returns the new access token
+   * @throws ServiceError, StoreUnavailable
+   */
+  async refresh(ownerId: string, tokenId: string): Promise<string> {
+    const id = requireOwner(ownerId);
+    const owner = await this.#owners.byId(this.#db, id);
+    if (!owner) throw new ServiceError('TPS0013');
+    const version = await this.#versionOf(owner.did, tokenId.trim());
+    const result = succeeded(await this.#haveDone({ verb: 'refresh', ownerId: id, version }));
+    const tokens = await this.#tokens.ofOwner(this.#db, owner.did);
+    const fresh = tokens.find((token) => token.version === result) ?? tokens.find((token) => token.version > version);
+    if (!fresh?.accessToken) throw new ServiceError('TPS0014');
+    return fresh.accessToken.reveal();
+  }
+
+  async #versionOf(ownerDid: number, tokenId: string): Promise<number> {
+    const tokens = await this.#tokens.ofOwner(this.#db, ownerDid);
+    const byToken = tokens.find((token) => token.accessToken?.reveal() === tokenId);
+    const found = byToken ?? tokens.find((token) => String(token.version) === tokenId);
+    if (found) return found.version;
+    const replaced = /^\d{1,10}$/.test(tokenId) && (await this.#tokens.wasReplaced(this.#db, ownerDid, Number(tokenId)));
+    throw new ServiceError(replaced ? 'TPS0009' : 'TPS0010');
+  }
+
+  async #haveDone(command: Command): Promise<CommandResult> {
+    const term = this.#term();
+    if (term?.isTrusted()) return this.#handler.handle(command, term);
+    try {
+      return await this.#sender.send(command, patienceMs);
+    } catch (error) {
+      throw new ServiceError('TPS0012', error);
+    }
+  }
+}
+
+function requireOwner(ownerId: string): string {
+  const id = ownerId.trim();
+  if (id === '') throw new ServiceError('TPS0007');
+  return id;
+}
+
+function succeeded(result: CommandResult): number {
+  if (!result.ok) throw new ServiceError(result.code);
+  return result.version;
+}

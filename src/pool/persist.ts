@@ -1,0 +1,19 @@
+import { StoreUnavailable } from '../domain/errors.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/log.ts';
+
+const firstPauseMs = 50;
+const longestPauseMs = 1000;
+
+/** Repeats a write that may be repeated until the store takes it; other errors end it. A signal ends the repeating, not the write. */
+export async function untilStored<T>(write: () => Promise<T>, clock: Clock, logger: Logger, signal?: AbortSignal): Promise<T> {
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || signal?.aborted) throw error;
+      logger.warn({ store: error.store, pauseMs }, 'A write is repeated');
+    }
+    await clock.sleep(pauseMs, signal);
+  }
+}

@@ -1,0 +1,63 @@
+import { events, statuses } from '../domain/event.ts';
+import { withdrawsDuringRefresh, type Owner } from '../domain/owner.ts';
+import type { Token } from '../domain/token.ts';
+import type { Database } from '../mysql/connection.ts';
+import type { OwnerTable } from '../mysql/owners.ts';
+import type { PoolChanges } from '../mysql/pool-changes.ts';
+import type { TokenTable } from '../mysql/tokens.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { liveView } from './live-view.ts';
+import { jobOf } from './refresh-subject.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { TokenPublisher } from './token-publisher.ts';
+
+export interface PlannerParts {
+  readonly db: Database;
+  readonly owners: OwnerTable;
+  readonly tokens: TokenTable;
+  readonly changes: PoolChanges;
+  readonly scheduler: Scheduler;
+  readonly publisher: TokenPublisher;
+  readonly clock: Clock;
+}
+
+/** Takes rows into the pool for which nothing was planned yet: seals them, plans their refresh, publishes them. */
+export class PoolPlanner {
+  readonly #parts: PlannerParts;
+
+  constructor(parts: PlannerParts) {
+    this.#parts = parts;
+  }
+
+  /** @returns how many rows were taken in */
+  async takeIn(unplanned: readonly Token[]): Promise<number> {
+    const { db, owners, tokens } = this.#parts;
+    await tokens.sealTouched(db, unplanned.map((token) => token.version));
+    const byOwner = Map.groupBy(unplanned, (token) => token.ownerDid);
+    for (const [ownerDid, rows] of byOwner) {
+      const owner = await owners.byDid(db, ownerDid);
+      if (owner) await this.#takeInOwner(owner, rows);
+    }
+    return unplanned.length;
+  }
+
+  async #takeInOwner(owner: Owner, rows: readonly Token[]): Promise<void> {
+    const { db, tokens, scheduler, publisher, clock } = this.#parts;
+    const current = await tokens.ofOwner(db, owner.did);
+    const drained = withdrawsDuringRefresh(owner, current.length > 1);
+    const taken = rows.filter((row) => current.some(({ version }) => version === row.version));
+    const plans = taken.map(({ version, issuedAt, validityMs }) => ({ version, ownerDid: owner.did, dueAt: scheduler.dueAt(owner, drained, issuedAt, validityMs) }));
+    await tokens.plan(db, plans);
+    for (const row of taken) await publisher.publish(owner.id, liveView(owner, row, current, clock.now()));
+    await scheduler.schedule(plans);
+    await this.#supersede(owner, rows.filter((row) => !taken.includes(row)));
+  }
+
+  /** A slot has one valid row: the newest, inserted to replace the others. */
+  async #supersede(owner: Owner, rows: readonly Token[]): Promise<void> {
+    for (const row of rows) {
+      const text = `token ${row.version} was superseded by a newer token with the same client authentication`;
+      await this.#parts.changes.supersede(row, { job: jobOf(owner, row), event: events.invalidate, status: statuses.invalidated, text });
+    }
+  }
+}

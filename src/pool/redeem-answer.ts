@@ -1,0 +1,78 @@
+import { withdrawsDuringRefresh, type Owner } from '../domain/owner.ts';
+import { StoreUnavailable } from '../domain/errors.ts';
+import type { KeptAnswer } from '../journal/kept-answer.ts';
+import type { Database } from '../mysql/connection.ts';
+import type { OutcomeTable, RecordResult } from '../mysql/outcomes.ts';
+import type { OwnerTable } from '../mysql/owners.ts';
+import type { TokenTable } from '../mysql/tokens.ts';
+import type { PendingAnswers } from '../redis/pending.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/log.ts';
+import { untilStored } from './persist.ts';
+import type { Token } from '../domain/token.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { TokenPublisher } from './token-publisher.ts';
+
+type Recorded = Extract<RecordResult, { kind: 'recorded' }>;
+
+export interface RedeemParts {
+  readonly db: Database;
+  readonly owners: OwnerTable;
+  readonly tokens: TokenTable;
+  readonly outcomes: OutcomeTable;
+  readonly pending: PendingAnswers;
+  readonly publisher: TokenPublisher;
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For providers that send no lifetime, ms; undefined keeps that of the token before. */
+  readonly defaultLifetimeMs: number | undefined;
+}
+
+/**
+ * Turns a provider's answer into the owner's new token: record, publish, schedule the next refresh.
+ * Guarded by the attempt id alone, so it may be done by any node, at any time, and more than once.
+ */
+export class AnswerRedeemer {
+  readonly #parts: RedeemParts;
+
+  constructor(parts: RedeemParts) {
+    this.#parts = parts;
+  }
+
+  /** Repeats until the record has it. @throws the signal's reason when aborted; the answer is then still kept */
+  async redeem(answer: KeptAnswer, signal?: AbortSignal): Promise<RecordResult> {
+    const { db, owners, tokens, clock, logger } = this.#parts;
+    const owner = await untilStored(() => owners.byDid(db, answer.ownerDid), clock, logger, signal);
+    const siblings = await untilStored(() => tokens.ofOwner(db, answer.ownerDid), clock, logger, signal);
+    const result = await untilStored(() => this.#record(answer, owner, siblings), clock, logger, signal);
+    const parent = siblings.find((sibling) => sibling.version === answer.version);
+    if (result.kind === 'recorded' && owner && parent) await this.#publish(owner, parent, answer, result);
+    await this.#forget(answer.attempt);
+    return result;
+  }
+
+  async #record(answer: KeptAnswer, owner: Owner | undefined, siblings: readonly Token[]): Promise<RecordResult> {
+    const { outcomes, scheduler } = this.#parts;
+    const drained = owner !== undefined && withdrawsDuringRefresh(owner, siblings.length > 1);
+    const dueAt = (validityMs: number): number =>
+      owner ? scheduler.dueAt(owner, drained, answer.issuedAt, validityMs) : answer.issuedAt + validityMs / 2;
+    const validityMs = answer.validityMs ?? this.#parts.defaultLifetimeMs ?? null;
+    return outcomes.record({ ...answer, validityMs, dueAt }, `owner:${owner?.id ?? answer.ownerDid} token:${answer.version}`);
+  }
+
+  async #publish(owner: Owner, parent: Token, answer: KeptAnswer, recorded: Recorded): Promise<void> {
+    const { version, validityMs, dueAt } = recorded;
+    const accessToken = answer.accessToken.reveal();
+    await this.#parts.publisher.publish(owner.id, { slot: parent.slot, version, uc: 0, phase: 'ready', expiresAt: answer.issuedAt + validityMs, accessToken });
+    await this.#parts.scheduler.schedule([{ version, ownerDid: owner.did, dueAt }]);
+  }
+
+  async #forget(attempt: string): Promise<void> {
+    try {
+      await this.#parts.pending.forget([attempt]);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+  }
+}

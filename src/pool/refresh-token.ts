@@ -1,0 +1,190 @@
+import { events, statuses } from '../domain/event.ts';
+import { withdrawsDuringRefresh } from '../domain/owner.ts';
+import { expiresAt } from '../domain/token.ts';
+import type { Grant, TokenAnswer } from '../domain/refresh-outcome.ts';
+import type { Claim, ClaimTable } from '../mysql/claims.ts';
+import type { OutcomeTable } from '../mysql/outcomes.ts';
+import type { PoolChanges } from '../mysql/pool-changes.ts';
+import type { Courier } from '../oauth/courier.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Limiter } from '../runtime/limiter.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { Metrics, RefreshEnd } from '../runtime/metrics.ts';
+import type { Attempts } from './attempts.ts';
+import type { FailureSettler } from './settle-failure.ts';
+import { hasOtherUsable, liveView } from './live-view.ts';
+import { untilStored } from './persist.ts';
+import type { AnswerRedeemer } from './redeem-answer.ts';
+import type { RefreshResult } from './refresh-result.ts';
+import { jobOf, type RefreshCause, type Subject, type SubjectReader } from './refresh-subject.ts';
+import { drainMs } from './scheduler.ts';
+import type { Term } from './term.ts';
+import type { TokenPublisher } from './token-publisher.ts';
+import type { TurnTaking } from './turn-taking.ts';
+
+export interface RefreshParts {
+  readonly subjects: SubjectReader;
+  readonly claims: ClaimTable;
+  readonly outcomes: OutcomeTable;
+  readonly changes: PoolChanges;
+  readonly courier: Pick<Courier, 'post'>;
+  readonly redeemer: AnswerRedeemer;
+  readonly failures: FailureSettler;
+  readonly publisher: TokenPublisher;
+  readonly attempts: Attempts;
+  readonly turns: TurnTaking;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly retryStatuses: readonly number[];
+  /** How many refreshes may be at work at once; drains do not count. */
+  readonly concurrency: number;
+}
+
+interface Claimed {
+  readonly kind: 'claimed';
+  readonly subject: Subject;
+  readonly claim: Claim;
+}
+
+/** A claim that is older than this, ms, when its request could leave is given back: the process was held up. */
+const freshClaimMs = 1000;
+/** The rest of its lifetime, ms, at which a token no longer waits for the owner's other refreshes. */
+const lastMomentMs = 1500;
+
+/**
+ * Replaces a token by a new one of its provider. The order is the guarantee: a request leaves only after a claim was committed,
+ * and an answer is durable before anything else is done with it. The loss of the lease never ends an attempt under way.
+ */
+export class TokenRefresher {
+  readonly #parts: RefreshParts;
+  readonly #limiter: Limiter;
+  readonly #underWay = new Map<number, Promise<RefreshResult>>();
+
+  constructor(parts: RefreshParts) {
+    this.#parts = parts;
+    this.#limiter = new Limiter(parts.concurrency);
+  }
+
+  /** Callers for one token share one refresh. @throws StoreUnavailable where the record cannot be read or no claim could be made */
+  async refresh(version: number, ownerDid: number, term: Term, cause: RefreshCause): Promise<RefreshResult> {
+    const shared = this.#underWay.get(version);
+    if (shared) return shared;
+    const refresh = this.#parts.attempts
+      .during((attempt) => this.#inTurn(version, ownerDid, term, cause, attempt))
+      .finally(() => this.#underWay.delete(version));
+    this.#underWay.set(version, refresh);
+    return refresh;
+  }
+
+  async #inTurn(version: number, ownerDid: number, term: Term, cause: RefreshCause, attempt: string): Promise<RefreshResult> {
+    const patienceMs = (): Promise<number> => this.#limiter.run(() => this.#patienceMs(version, ownerDid, cause));
+    return this.#parts.turns.next(ownerDid, patienceMs, () => this.#refresh(version, ownerDid, term, cause, attempt));
+  }
+
+  async #patienceMs(version: number, ownerDid: number, cause: RefreshCause): Promise<number> {
+    const subject = await this.#parts.subjects.read(version, ownerDid, cause);
+    return subject.kind === 'subject' && cause === 'due' ? expiresAt(subject.token) - this.#parts.clock.now() - lastMomentMs : 0;
+  }
+
+  async #refresh(version: number, ownerDid: number, term: Term, cause: RefreshCause, attempt: string): Promise<RefreshResult> {
+    const claimed = await this.#limiter.run(async () => {
+      const subject = await this.#parts.subjects.read(version, ownerDid, cause);
+      return subject.kind === 'subject' ? this.#claim(subject, term, cause, attempt) : subject;
+    });
+    if (claimed.kind !== 'claimed') return claimed;
+    return this.#measured(() => this.#carryOut(claimed.subject, claimed.claim, term, cause));
+  }
+
+  async #carryOut(subject: Subject, claim: Claim, term: Term, cause: RefreshCause): Promise<RefreshResult> {
+    const withdrawn = await this.#releaseToCallers(subject, term, cause);
+    if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
+    return this.#limiter.run(async () => {
+      const issuedAt = Math.floor(this.#parts.clock.now());
+      const answer = await this.#ask(subject, claim, issuedAt);
+      if (answer === 'given_back') return this.#giveBack(subject, claim, withdrawn);
+      if (answer.kind !== 'granted') return this.#parts.failures.settle(subject, claim, answer, withdrawn);
+      return this.#redeem(subject, claim, answer.grant, issuedAt);
+    });
+  }
+
+  async #claim(subject: Subject, term: Term, cause: RefreshCause, attempt: string): Promise<Claimed | RefreshResult> {
+    if (!term.isTrusted()) return { kind: 'skipped', reason: 'fenced' };
+    const { claims, metrics, clock } = this.#parts;
+    const { token, owner } = subject;
+    if (cause === 'due' && token.dueAt !== null) metrics.jobBegan((clock.now() - token.dueAt) / 1000);
+    const claim: Claim = { version: token.version, ownerDid: owner.did, attempt, epoch: term.epoch };
+    const result = cause === 'doubt' ? await claims.claimAgain(token, claim) : await claims.claim(token, claim);
+    if (result === 'claimed') return { kind: 'claimed', subject, claim };
+    if (result === 'spent') return this.#buryTwin(subject);
+    return { kind: 'skipped', reason: result === 'fenced' ? 'fenced' : 'taken' };
+  }
+
+  /** Takes the token from callers, where they have another, and waits until none can still be using it. @returns whether it was taken */
+  async #releaseToCallers({ owner, token, siblings }: Subject, term: Term, cause: RefreshCause): Promise<boolean> {
+    const { publisher, clock } = this.#parts;
+    const wait = cause === 'due' ? Math.max(0, Math.min(drainMs(owner), expiresAt(token) - clock.now())) : 0;
+    if (!withdrawsDuringRefresh(owner, hasOtherUsable(token, siblings, clock.now(), wait + lastMomentMs))) return false;
+    const view = liveView(owner, token, siblings, clock.now());
+    const reachedAll = await publisher.publish(owner.id, { ...view, uc: token.uc + 1, phase: 'withdrawn' });
+    if (reachedAll && wait > 0) await clock.sleep(wait, term.signal).catch(() => undefined);
+    return true;
+  }
+
+  /** Journal, send, keep: the courier's part. `given_back` where nothing may leave any more. */
+  async #ask({ owner, token }: Subject, claim: Claim, issuedAt: number): Promise<TokenAnswer | 'given_back'> {
+    const { claims, courier, clock, retryStatuses } = this.#parts;
+    const begun = clock.monotonic();
+    const isOurs = await claims.markSending(claim).catch(() => false);
+    if (!isOurs || clock.monotonic() - begun > freshClaimMs) return 'given_back';
+    return courier.post({
+      attempt: claim.attempt,
+      version: token.version,
+      ownerDid: owner.did,
+      issuedAt,
+      tokenUrl: owner.tokenUrl,
+      auth: token.auth,
+      refreshToken: token.refreshToken,
+      retryStatuses,
+    });
+  }
+
+  async #redeem({ owner, token }: Subject, claim: Claim, grant: Grant, issuedAt: number): Promise<RefreshResult> {
+    const result = await this.#parts.redeemer.redeem({ ...grant, attempt: claim.attempt, version: token.version, ownerDid: owner.did, issuedAt });
+    this.#parts.failures.clientWorks(owner, token);
+    if (result.kind === 'superseded') return { kind: 'skipped', reason: 'gone' };
+    this.#parts.logger.info({ owner: owner.id, replaced: token.version, version: result.version, epoch: claim.epoch }, 'A token was refreshed');
+    return { kind: 'refreshed', version: result.version };
+  }
+
+  /** Nothing was sent and nothing will be: the row becomes idle again. */
+  async #giveBack({ owner, token }: Subject, claim: Claim, withdrawn: boolean): Promise<RefreshResult> {
+    const { outcomes, clock, logger, failures } = this.#parts;
+    const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
+    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: Math.floor(clock.now()), event };
+    await untilStored(() => outcomes.release(release), clock, logger);
+    if (withdrawn) await failures.republish(owner, token.version);
+    return { kind: 'skipped', reason: 'given_back' };
+  }
+
+  /** The row holds a refresh token that was presented before, perhaps from a copied row: it must never be sent. */
+  async #buryTwin({ owner, token }: Subject): Promise<RefreshResult> {
+    this.#parts.logger.error({ owner: owner.id, version: token.version }, 'The refresh token of this row was used before; insert a new token for the owner');
+    await this.#parts.changes.end(token, 'dead', { job: jobOf(owner, token), event: events.claim, status: statuses.dead, text: 'its refresh token was used before' });
+    return { kind: 'failed', code: 'TPS0020', failure: 'error' };
+  }
+
+  async #measured(work: () => Promise<RefreshResult>): Promise<RefreshResult> {
+    const { metrics, clock } = this.#parts;
+    const begun = clock.monotonic();
+    let outcome: RefreshEnd = 'error';
+    metrics.refreshBegan();
+    try {
+      const result = await work();
+      outcome = result.kind === 'failed' ? result.failure : result.kind === 'refreshed' ? 'refreshed' : 'not_due';
+      return result;
+    } finally {
+      metrics.refreshEnded(outcome, (clock.monotonic() - begun) / 1000);
+    }
+  }
+}

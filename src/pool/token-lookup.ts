@@ -1,0 +1,120 @@
+import { StoreUnavailable } from '../domain/errors.ts';
+import type { LiveToken } from '../domain/token.ts';
+import type { Database } from '../mysql/connection.ts';
+import type { OwnerTable } from '../mysql/owners.ts';
+import type { TokenTable } from '../mysql/tokens.ts';
+import type { LivePool } from '../redis/live-pool.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/log.ts';
+import { Unsealable } from '../runtime/key-ring.ts';
+import { liveView } from './live-view.ts';
+import type { NearCache } from './near-cache.ts';
+
+/** Where a token was found, or why there is none. */
+export type Found =
+  | { readonly kind: 'token'; readonly source: 'memory' | 'redis' | 'mysql'; readonly accessToken: string }
+  | { readonly kind: 'unknown_owner' }
+  /** The owner has no token at all. */
+  | { readonly kind: 'no_tokens' }
+  /** None of the owner's tokens is usable now. */
+  | { readonly kind: 'none_usable' }
+  /** No store answers, and this node knows no usable token. */
+  | { readonly kind: 'unavailable'; readonly error: StoreUnavailable };
+
+/** While the feed is broken, what Redis said is trusted for a second, what MySQL said while Redis is away for five. */
+const trustRedisMs = 1000;
+const trustMySqlMs = 5000;
+
+/** How long an id is remembered as unknown, ms, and how many are: whoever asks for it again meanwhile costs no store call. */
+const unknownForMs = 1000;
+const unknownsKept = 10_000;
+
+/** After this many failures in a row Redis is left alone for a moment, so that reads do not all wait for its deadline. */
+const failuresToPause = 3;
+const pauseMs = 500;
+
+export interface LookupStores {
+  readonly livePool: LivePool;
+  readonly db: Database;
+  readonly owners: OwnerTable;
+  readonly tokens: TokenTable;
+}
+
+/** Looks a token up in Redis, then in MySQL, each within its deadline; callers for one owner share one look-up. */
+export class TokenLookup {
+  readonly #stores: LookupStores;
+  readonly #cache: NearCache;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #underWay = new Map<string, Promise<Found>>();
+  readonly #unknownUntil = new Map<string, number>();
+  #failures = 0;
+  #pausedUntil = -Infinity;
+
+  constructor(stores: LookupStores, cache: NearCache, clock: Clock, logger: Logger) {
+    this.#stores = stores;
+    this.#cache = cache;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  async find(ownerId: string): Promise<Found> {
+    if ((this.#unknownUntil.get(ownerId) ?? 0) > this.#clock.monotonic()) return { kind: 'unknown_owner' };
+    const shared = this.#underWay.get(ownerId);
+    if (shared) return shared;
+    const find = this.#find(ownerId).finally(() => this.#underWay.delete(ownerId));
+    this.#underWay.set(ownerId, find);
+    return find;
+  }
+
+  async #find(ownerId: string): Promise<Found> {
+    const live = await this.#fromRedis(ownerId);
+    if (live && live.length > 0) this.#cache.learn(ownerId, live, trustRedisMs);
+    const usable = live && live.length > 0 ? this.#cache.anyUsable(ownerId) : undefined;
+    if (usable !== undefined) return { kind: 'token', source: 'redis', accessToken: usable };
+    try {
+      return await this.#fromMySql(ownerId, live === undefined ? trustMySqlMs : trustRedisMs);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      const known = this.#cache.anyUsable(ownerId);
+      if (known !== undefined) return { kind: 'token', source: 'memory', accessToken: known };
+      return live && live.length > 0 ? { kind: 'none_usable' } : { kind: 'unavailable', error };
+    }
+  }
+
+  async #fromRedis(ownerId: string): Promise<LiveToken[] | undefined> {
+    if (this.#clock.monotonic() < this.#pausedUntil) return undefined;
+    try {
+      const tokens = await this.#stores.livePool.tokensOf(ownerId);
+      this.#failures = 0;
+      return tokens;
+    } catch (error) {
+      if (error instanceof Unsealable) this.#logger.error({ owner: ownerId, reason: error.message }, 'A token in Redis cannot be read');
+      else if (!(error instanceof StoreUnavailable)) throw error;
+      else if (++this.#failures >= failuresToPause) this.#pausedUntil = this.#clock.monotonic() + pauseMs;
+      return undefined;
+    }
+  }
+
+  async #fromMySql(ownerId: string, trustMs: number): Promise<Found> {
+    const { db, owners, tokens } = this.#stores;
+    const owner = await owners.byId(db, ownerId);
+    if (!owner) return this.#unknown(ownerId);
+    const rows = await tokens.ofOwner(db, owner.did);
+    const now = this.#clock.now();
+    if (rows.length === 0) {
+      this.#cache.forget(ownerId);
+      return { kind: 'no_tokens' };
+    }
+    this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), trustMs);
+    const usable = this.#cache.anyUsable(ownerId);
+    return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
+  }
+
+  #unknown(ownerId: string): Found {
+    this.#cache.forget(ownerId);
+    if (this.#unknownUntil.size >= unknownsKept) this.#unknownUntil.clear();
+    this.#unknownUntil.set(ownerId, this.#clock.monotonic() + unknownForMs);
+    return { kind: 'unknown_owner' };
+  }
+}

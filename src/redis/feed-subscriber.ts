@@ -1,0 +1,90 @@
+import type { Service } from '../runtime/lifecycle.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { RedisClient } from './connection.ts';
+import { feedChannel } from './feed.ts';
+import { decodeMessage, type FeedMessage, type Numbered } from './feed-message.ts';
+
+/** `gap`: a number was missing; `silence`: nothing was heard for too long; `reconnect`: the connection was lost. */
+export type Break = 'gap' | 'silence' | 'reconnect';
+
+export interface FeedListener {
+  onMessage(message: FeedMessage): void;
+  /** Messages may have been lost before now. */
+  onGap(why: Break): void;
+}
+
+/** How long the feed may be silent before it counts as broken, ms; the master sends a heartbeat three times as often. */
+export const silenceMs = 1500;
+
+/** Receives the feed. It is `healthy` while it is subscribed and the master is heard. */
+export class FeedSubscriber implements Service {
+  readonly name = 'feed';
+  readonly #redis: RedisClient;
+  readonly #channel: string;
+  readonly #listener: FeedListener;
+  readonly #logger: Logger;
+  readonly #numbers = new Map<string, number>();
+  #heardAt = -Infinity;
+  #watch: NodeJS.Timeout | undefined;
+  #wasHealthy = false;
+
+  constructor(redis: RedisClient, prefix: string, listener: FeedListener, logger: Logger) {
+    this.#redis = redis;
+    this.#channel = feedChannel(prefix);
+    this.#listener = listener;
+    this.#logger = logger;
+  }
+
+  get healthy(): boolean {
+    return performance.now() - this.#heardAt < silenceMs;
+  }
+
+  /** ms since the last message; Infinity where none was heard. */
+  get silentForMs(): number {
+    return performance.now() - this.#heardAt;
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- subscribes in the background: a Redis that is away must not hold up the start
+  async start(): Promise<void> {
+    this.#redis.on('message', (_channel: string, text: string) => this.#receive(text));
+    this.#redis.on('close', () => this.#lost('reconnect'));
+    this.#watch = setInterval(() => this.#checkSilence(), silenceMs / 3);
+    this.#redis.subscribe(this.#channel).catch((error: unknown) => this.#logger.warn({ error: String(error) }, 'The feed could not be subscribed'));
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async stop(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#redis.disconnect();
+  }
+
+  #receive(text: string): void {
+    const numbered = decodeMessage(text);
+    if (!numbered) return;
+    if (!this.healthy) this.#listener.onGap('silence');
+    this.#heardAt = performance.now();
+    this.#wasHealthy = true;
+    this.#count(numbered);
+    this.#listener.onMessage(numbered.message);
+  }
+
+  #count({ stream, number }: Numbered): void {
+    const last = this.#numbers.get(stream);
+    this.#numbers.delete(stream);
+    this.#numbers.set(stream, number);
+    if (last !== undefined && number !== last + 1) this.#listener.onGap('gap');
+    if (last === undefined && number !== 1) this.#listener.onGap('gap');
+    if (this.#numbers.size > 1000) this.#numbers.delete(this.#numbers.keys().next().value ?? '');
+  }
+
+  #checkSilence(): void {
+    if (this.#wasHealthy && !this.healthy) this.#lost('silence');
+  }
+
+  #lost(why: Break): void {
+    this.#heardAt = -Infinity;
+    if (this.#wasHealthy) this.#logger.info({ why }, 'The feed was interrupted');
+    this.#wasHealthy = false;
+    this.#listener.onGap(why);
+  }
+}

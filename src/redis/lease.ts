@@ -1,0 +1,65 @@
+import Redlock, { ExecutionError, ResourceLockedError, type Lock } from 'redlock';
+
+import { StoreUnavailable } from '../domain/errors.ts';
+import type { RedisClient } from './connection.ts';
+
+/**
+ * The master's lease (redlock on one Redis, Sentinel or Cluster). It keeps work in one place and is no guard:
+ * who may use a refresh token is decided by a claim in the system of record.
+ */
+export class RedisLease {
+  readonly #redlock: Redlock;
+  readonly #key: string;
+  #lock: Lock | undefined;
+
+  constructor(redis: RedisClient, prefix: string) {
+    // No retries of its own: they would report the loss of a lease after it has ended.
+    this.#redlock = new Redlock([redis], { retryCount: 0 });
+    this.#redlock.on('error', () => undefined);
+    this.#key = `${prefix}:lease`;
+  }
+
+  /**
+   * @returns false where another node holds the lease
+   * @throws StoreUnavailable
+   */
+  async acquire(leaseMs: number): Promise<boolean> {
+    try {
+      this.#lock = await this.#redlock.acquire([this.#key], leaseMs);
+      return true;
+    } catch (error) {
+      if (await isHeldByAnother(error)) return false;
+      throw new StoreUnavailable('redis', error);
+    }
+  }
+
+  /**
+   * @returns false where the lease is lost: it ran out, or Redis lost it
+   * @throws StoreUnavailable
+   */
+  async extend(leaseMs: number): Promise<boolean> {
+    if (!this.#lock) return false;
+    try {
+      this.#lock = await this.#lock.extend(leaseMs);
+      return true;
+    } catch (error) {
+      if (this.#lock.expiration < Date.now() || (await isHeldByAnother(error))) return false;
+      throw new StoreUnavailable('redis', error);
+    }
+  }
+
+  /** Gives the lease up, if it is still held; a failure only means that it runs out by itself. */
+  async release(): Promise<void> {
+    const lock = this.#lock;
+    this.#lock = undefined;
+    await lock?.release().catch(() => undefined);
+  }
+}
+
+async function isHeldByAnother(error: unknown): Promise<boolean> {
+  if (!(error instanceof ExecutionError)) return false;
+  for (const attempt of error.attempts) {
+    for (const vote of (await attempt).votesAgainst.values()) if (!(vote instanceof ResourceLockedError)) return false;
+  }
+  return error.attempts.length > 0;
+}

@@ -1,0 +1,27 @@
+import { callRedis, type ObserveCall } from './call.ts';
+import type { RedisClient } from './connection.ts';
+
+/** Answers of token endpoints on their way into the system of record, sealed, by attempt id. */
+export class PendingAnswers {
+  readonly #redis: RedisClient;
+  readonly #key: string;
+  readonly #observe: ObserveCall;
+
+  constructor(redis: RedisClient, prefix: string, observe: ObserveCall = () => undefined) {
+    this.#redis = redis;
+    this.#key = `${prefix}:{pending}`;
+    this.#observe = observe;
+  }
+
+  async put(attempt: string, sealed: string): Promise<void> {
+    await callRedis('pending.put', this.#observe, () => this.#redis.hset(this.#key, attempt, sealed));
+  }
+
+  async all(): Promise<Record<string, string>> {
+    return callRedis('pending.all', this.#observe, () => this.#redis.hgetall(this.#key));
+  }
+
+  async forget(attempts: readonly string[]): Promise<void> {
+    if (attempts.length > 0) await callRedis('pending.forget', this.#observe, () => this.#redis.hdel(this.#key, ...attempts));
+  }
+}

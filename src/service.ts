@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs';
+
+import { adviseOnMemory, adviseOnSealing } from './assembly/advice.ts';
+import type { Ground } from './assembly/ground.ts';
+import { buildMaster } from './assembly/master.ts';
+import { courierSetup, mailServer, onQueueError, queueOptions, waitRules } from './assembly/settings.ts';
+import { openStores, type Stores } from './assembly/stores.ts';
+import { buildVerbs, type Verbs } from './assembly/verbs.ts';
+import { buildListeners } from './assembly/ways-in.ts';
+import type { Config } from './config/config.ts';
+import type { PoolVerbs } from './http/pool-verbs.ts';
+import type { Elector } from './leader/elector.ts';
+import { Notifier } from './mail/notifier.ts';
+import { readDatabaseTime } from './mysql/database-time.ts';
+import { Courier } from './oauth/courier.ts';
+import { TokenAcquirer } from './pool/acquire-token.ts';
+import { MasterCommands } from './pool/master-commands.ts';
+import { NearCache } from './pool/near-cache.ts';
+import { JournalReplay } from './pool/replay-journal.ts';
+import type { Term } from './pool/term.ts';
+import { TokenLookup } from './pool/token-lookup.ts';
+import { warmUp } from './pool/warm-up.ts';
+import { CommandSender } from './queue/command-queue.ts';
+import { RefreshQueue } from './queue/refresh-queue.ts';
+import { FeedSubscriber } from './redis/feed-subscriber.ts';
+import { FeedPublisher } from './redis/feed.ts';
+import type { FeedMessage } from './redis/feed-message.ts';
+import { LivePool } from './redis/live-pool.ts';
+import { LiveTokenCode } from './redis/live-token-code.ts';
+import { PendingAnswers } from './redis/pending.ts';
+import { ClusterClock } from './runtime/clock.ts';
+import { atStart, atStop, Lifecycle, Repeating, type Service } from './runtime/lifecycle.ts';
+import type { Logging } from './runtime/logger.ts';
+import { Metrics } from './runtime/metrics.ts';
+
+export const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+const clockEveryMs = 10_000;
+const journalEveryMs = 60_000;
+
+/**
+ * Opens the stores and makes every object of the service.
+ * @throws where the service cannot start; the message says what to do
+ */
+export async function createService(config: Config, logging: Logging): Promise<Service> {
+  const metrics = new Metrics({ version, ownerLabels: config.metrics.ownerLabels });
+  const stores = await openStores(config, logging, metrics);
+  const clock = new ClusterClock();
+  await followDatabase(stores, clock);
+  const ground = buildGround(config, logging, metrics, stores, clock);
+  const verbs = buildVerbs(ground);
+  const elector = config.isMaster ? buildMaster(ground, verbs) : undefined;
+  const subscriber = buildSubscriber(ground, () => elector?.standNow());
+  metrics.readFrom({ tokens: () => ({ now: clock.now(), owners: ground.cache.expiries() }), nearCache: () => ground.cache.trust(), wallClockAheadMs: () => clock.wallClockAhead() });
+  return inOrder(ground, verbs, elector, subscriber);
+}
+
+/** Everything in the order of its start; it stops in reverse. */
+function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, subscriber: FeedSubscriber): Service {
+  const { config, logging, metrics, stores, clock, cache, queue, writes } = ground;
+  const log = logging.logger('service');
+  const failed = (what: string) => (error: unknown): void => log.warn({ error }, `${what} failed; trying again`);
+  const sender = new CommandSender(queueOptions(ground, 'queue'), queueOptions(ground, 'worker'), onQueueError(ground));
+  const replay = new JournalReplay({ ...stores, folder: config.journal.folder, ring: stores.transit.ring, ...verbs, logger: logging.logger('journal'), metrics });
+  let ready = false;
+  const term = (): Term | undefined => elector?.term;
+  const isReady = (): { ready: boolean; reason?: string } => (ready ? { ready } : { ready, reason: 'the service is starting or stopping' });
+  const listeners = buildListeners({ ...ground, version, verbs: waysToVerbs(ground, verbs, sender, term), db: stores.db, redis: ground.reads, feed: subscriber, term, isReady });
+  return new Lifecycle('token pool service', [
+    atStop('stores', () => closeStores(ground)),
+    atStop('queues', () => Promise.all([sender.close(), queue.close()]).then(() => undefined)),
+    ground.notifier,
+    ground.courier,
+    atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended())),
+    subscriber,
+    atStart('advice', () => Promise.all([adviseOnMemory(writes, log), adviseOnSealing(config, log)]).then(() => undefined)),
+    new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
+    atStart('warm-up', () => warmUp(verbs.record, cache, log)),
+    new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal')),
+    ...listeners,
+    ...(elector ? [elector] : []),
+    atStart('readiness', () => void (ready = true)),
+    atStop('readiness', () => void (ready = false)),
+  ], (name, error) => log.warn({ name, error }, 'A part did not stop cleanly'));
+}
+
+function buildGround(config: Config, logging: Logging, metrics: Metrics, stores: Stores, clock: ClusterClock): Ground {
+  const prefix = config.redis.keyPrefix;
+  const observe = (operation: string, seconds: number, ok: boolean): void => metrics.storeAnswered('redis', operation, ok, seconds);
+  const [reads, writes] = [stores.redis('read'), stores.redis('write')];
+  const code = new LiveTokenCode(stores.transit.ring);
+  const feedState = { healthy: (): boolean => false };
+  return {
+    config,
+    logging,
+    metrics,
+    clock,
+    stores,
+    reads,
+    writes,
+    feedState,
+    cache: new NearCache(clock, () => feedState.healthy()),
+    livePool: new LivePool(reads, writes, prefix, code, observe),
+    feed: new FeedPublisher(writes, prefix, observe),
+    code,
+    pending: new PendingAnswers(writes, prefix, observe),
+    queue: new RefreshQueue(queueOptions({ config, stores }, 'queue'), () => clock.now(), onQueueError({ logging })),
+    courier: new Courier(courierSetup(config, stores), logging.logger('courier')),
+    notifier: new Notifier(mailServer(config), logging.logger('mail'), { onOutcome: (outcome) => metrics.mailEnded(outcome) }),
+  };
+}
+
+function buildSubscriber({ config, stores, cache, code, logging, metrics, feedState }: Ground, standNow: () => void): FeedSubscriber {
+  const subscriber = new FeedSubscriber(stores.redis('subscriber'), config.redis.keyPrefix, {
+    onMessage: (message) => hear(message, cache, code, standNow, metrics),
+    onGap: (why) => {
+      cache.suspectAll();
+      metrics.feedBroken(why);
+    },
+  }, logging.logger('feed'));
+  feedState.healthy = () => subscriber.healthy;
+  return subscriber;
+}
+
+async function closeStores({ stores }: Ground): Promise<void> {
+  stores.disconnect();
+  await stores.db.close();
+}
+
+/** Gives `work` this long, ms: a store that is away must not keep the process from ending. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+function waysToVerbs({ config, stores, cache, livePool, clock, logging, metrics }: Ground, verbs: Verbs, sender: CommandSender, term: () => Term | undefined): PoolVerbs {
+  const lookup = new TokenLookup({ livePool, ...stores }, cache, clock, logging.logger('pool.acquire'));
+  const acquirer = new TokenAcquirer(cache, lookup, waitRules(config), clock, metrics);
+  const commands = new MasterCommands(stores.db, stores.owners, stores.tokens, verbs.handler, sender, term);
+  return {
+    peek: (ownerId) => {
+      const token = cache.peek(ownerId);
+      if (token !== undefined) metrics.servedFromMemory();
+      return token;
+    },
+    acquire: (ownerId, signal) => acquirer.acquire(ownerId, signal),
+    restart: (ownerId) => commands.restart(ownerId),
+    refresh: (ownerId, tokenId) => commands.refresh(ownerId, tokenId),
+  };
+}
+
+function hear(message: FeedMessage, cache: NearCache, code: LiveTokenCode, standNow: () => void, metrics: Metrics): void {
+  switch (message.kind) {
+    case 'token': {
+      const token = code.decode(message.owner, message.slot, message.value);
+      if (token) cache.hear(message.owner, token);
+      return;
+    }
+    case 'owner':
+      return cache.suspect(message.owner);
+    case 'beat':
+      return metrics.epochSeen(message.epoch);
+    case 'vacant':
+      return standNow();
+  }
+}
+
+async function followDatabase({ db }: Stores, clock: ClusterClock): Promise<void> {
+  const askedAt = clock.monotonic();
+  const now = await readDatabaseTime(db);
+  clock.follow(now, askedAt, clock.monotonic());
+}

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 import type { Service } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -89,7 +90,7 @@ export class Listener implements Service {
     const server = secure ? secureServer(connector, serverOptions, log) : http.createServer(serverOptions);
     server.on('request', this.#onRequest);
     server.on(secure ? 'secureConnection' : 'connection', this.#onConnection);
-    server.on('clientError', answerMalformed);
+    server.on('clientError', this.#onMalformed);
     return server;
   }
 
@@ -110,6 +111,11 @@ export class Listener implements Service {
     this.#open.add(response);
     response.once('close', () => { this.#open.delete(response); });
     this.#options.app(request, response);
+  };
+
+  readonly #onMalformed = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    const answering = [...this.#open].some((response) => response.socket === socket && response.headersSent);
+    answerMalformed(error, socket, answering);
   };
 
   readonly #onConnection = (socket: Socket): void => {

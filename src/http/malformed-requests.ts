@@ -2,9 +2,12 @@ import type { Duplex } from 'node:stream';
 
 import { textOf } from './error-mapping.ts';
 
-/** Answers what the HTTP parser refused (RFC 9112) in plain words and ends the connection. */
-export function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || answerHasBegun(socket)) {
+/**
+ * Answers what the HTTP parser refused (RFC 9112) in plain words and ends the connection.
+ * @param answering whether an earlier answer is on its way on this connection: a second one would be taken for its rest
+ */
+export function answerMalformed(error: NodeJS.ErrnoException, socket: Duplex, answering: boolean): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || answering) {
     socket.destroy();
     return;
   }
@@ -27,10 +30,4 @@ function explain(code: string | undefined): { status: string; reason: string } {
     default:
       return { status: '400 Bad Request', reason: 'this is not an HTTP request' };
   }
-}
-
-/** Bytes of an earlier answer on the connection: a second one would be taken for its rest. */
-function answerHasBegun(socket: Duplex): boolean {
-  const { _httpMessage: current } = socket as { _httpMessage?: { headersSent: boolean } | null };
-  return current?.headersSent === true;
 }

@@ -61,7 +61,7 @@ export async function runApp(verbs: PoolVerbs, options: { maxWaiting?: number; g
     connector: { type: 'http', port: 0, bindHost: '127.0.0.1' },
     fastPath: loggedFastPath(fastPath((owner) => verbs.peek(owner)), log),
     app: tokenApp({ verbs, log, logRequests: true, version: '1.2.3', maxWaiting: options.maxWaiting ?? 100, onFailure }),
-    graceMs: options.graceMs ?? 5000,
+    graceMs: options.graceMs ?? 15_000,
     log,
   });
   await listener.start();

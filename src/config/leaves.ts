@@ -44,12 +44,13 @@ export function text(about: string, fallback: string, { pattern = /^/, allowed =
   return leaf({ about, fallback, allowed, read: (found) => (pattern.test(found) ? found : undefined) });
 }
 
-export function optionalText(about: string, { pattern = /^/, allowed = 'text' }: { pattern?: RegExp; allowed?: string } = {}): z.ZodType<string | undefined> {
-  return leaf<string | undefined>({ about, fallback: undefined, allowed, read: (found) => (pattern.test(found) ? found : undefined) });
+/** @param shown what holds where it is not set */
+export function optionalText(about: string, { pattern = /^/, allowed = 'text', shown = 'none' }: { pattern?: RegExp; allowed?: string; shown?: string } = {}): z.ZodType<string | undefined> {
+  return leaf<string | undefined>({ about, fallback: undefined, shown, allowed, read: (found) => (pattern.test(found) ? found : undefined) });
 }
 
-export function secretText(about: string): z.ZodType<Secret | undefined> {
-  return leaf<Secret | undefined>({ about, fallback: undefined, allowed: 'text', secret: true, read: (found) => new Secret(found) });
+export function secretText(about: string, shown = 'none'): z.ZodType<Secret | undefined> {
+  return leaf<Secret | undefined>({ about, fallback: undefined, shown, allowed: 'text', secret: true, read: (found) => new Secret(found) });
 }
 
 /** The path of a file that this process can read. */
@@ -66,8 +67,8 @@ export function readableFile(about: string): z.ZodType<string | undefined> {
 }
 
 /** PEM itself, or the path of a file with it. */
-export function pem(about: string): z.ZodType<string | undefined> {
-  return leaf<string | undefined>({ about, fallback: undefined, allowed: 'PEM, or the path of a PEM file', secret: true, read: readPem });
+export function pem(about: string, shown = 'none'): z.ZodType<string | undefined> {
+  return leaf<string | undefined>({ about, fallback: undefined, shown, allowed: 'PEM, or the path of a PEM file', secret: true, read: readPem });
 }
 
 export function secretPem(about: string): z.ZodType<Secret | undefined> {

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream';
+
 import { pino } from 'pino';
 
 import { ConsoleSink } from './log-console.ts';
@@ -26,8 +28,7 @@ export interface LoggingParts {
   readonly base?: Readonly<Record<string, string>>;
   /** Epoch ms. */
   readonly now?: () => number;
-  /** Open file descriptors of the console. */
-  readonly console?: { readonly stdout: number; readonly stderr: number };
+  readonly console?: { readonly stdout: Writable; readonly stderr: Writable };
   readonly complain?: Complain;
 }
 
@@ -103,7 +104,7 @@ function pinoLevel(level: LogLevel): pino.LevelWithSilent {
   return level === 'ALL' ? 'trace' : (level.toLowerCase() as PinoLevel);
 }
 
-function openAppender(options: AppenderOptions, { console = { stdout: 1, stderr: 2 } }: LoggingParts, complain: Complain): Appender {
+function openAppender(options: AppenderOptions, { console = process }: LoggingParts, complain: Complain): Appender {
   const { threshold, logFormat, timeZone } = options;
   const layout = logFormat === undefined ? jsonLayout(timeZone) : patternLayout(logFormat, timeZone);
   const sink = options.type === 'console' ? new ConsoleSink(console[options.target], complain) : openFile(options, complain);

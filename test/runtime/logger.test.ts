@@ -1,8 +1,6 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
 import { createLogging } from '../../src/runtime/logger.ts';
@@ -12,25 +10,12 @@ import type { AppenderOptions, LoggingOptions } from '../../src/runtime/log-opti
 const time = Date.UTC(2026, 0, 31, 22, 5, 6, 7);
 const consoleAppender: AppenderOptions = { type: 'console', target: 'stdout', threshold: 'ALL', timeZone: 'UTC' };
 
-let folder: string;
-let out: number;
-let err: number;
+let out: PassThrough;
+let err: PassThrough;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'logger-'));
-  out = openSync(join(folder, 'out'), 'a');
-  err = openSync(join(folder, 'err'), 'a');
-});
-
-afterEach(() => {
-  for (const descriptor of [out, err]) {
-    try {
-      closeSync(descriptor);
-    } catch {
-      // closed with the log
-    }
-  }
-  rmSync(folder, { recursive: true, force: true });
+  out = new PassThrough();
+  err = new PassThrough();
 });
 
 function open(options: Partial<LoggingOptions>): Logging {
@@ -38,9 +23,13 @@ function open(options: Partial<LoggingOptions>): Logging {
   return createLogging(all, { now: () => time, console: { stdout: out, stderr: err } });
 }
 
-async function written(logging: Logging, file = 'out'): Promise<string[]> {
+function textIn(stream: PassThrough): string {
+  return String((stream.read() as Buffer | null) ?? '');
+}
+
+async function written(logging: Logging): Promise<string[]> {
   await logging.close();
-  return readFileSync(join(folder, file), 'utf8').split('\n').filter(Boolean);
+  return textIn(out).split('\n').filter(Boolean);
 }
 
 test('a record is one line of JSON with level, time, logger, fields and message', async () => {
@@ -110,7 +99,7 @@ test('an appender leaves out what is below its threshold, and writes to its own 
   logger.info({}, 'one');
   logger.error({}, 'two');
   expect(await written(logging)).toHaveLength(2);
-  expect(readFileSync(join(folder, 'err'), 'utf8')).toMatch(/^\{"level":"ERROR".*"msg":"two"\}\n$/);
+  expect(textIn(err)).toMatch(/^\{"level":"ERROR".*"msg":"two"\}\n$/);
 });
 
 test('a secret reaches no line, as a value, a field or a part of a text', async () => {
@@ -141,4 +130,5 @@ test('closing twice is harmless, and what comes after is dropped in silence', as
   const logging = open({});
   await Promise.all([logging.close(), logging.close()]);
   logging.logger('http').info({}, 'late');
+  expect(textIn(out)).toBe('');
 });

@@ -10,8 +10,8 @@ import { milliseconds, optionalNumber, optionalText } from '../leaves.ts';
 const lateness = 1.2;
 
 export const clusterSection = section(z.strictObject({
-  nodeId: optionalText('Name of this node, its own in the cluster; default: host name and 4 random hex digits', {
-    pattern: /^[\w.-]{1,64}$/, allowed: '1 to 64 of A-Z a-z 0-9 _ . -',
+  nodeId: optionalText('Name of this node, its own in the cluster', {
+    shown: 'host name and 4 random hex digits', pattern: /^[\w.-]{1,64}$/, allowed: '1 to 64 of A-Z a-z 0-9 _ . -',
   }),
   leaseTime: milliseconds('How long the master may be silent before another node takes over', 3_000, [1_000, 60_000]),
   renewEvery: optionalNumber(

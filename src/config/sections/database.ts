@@ -17,9 +17,9 @@ const keys = z.strictObject({
     secret: true,
     read: parseJdbcUrl,
   }),
-  user: optionalText('Name to log in with; default: that of the URL, else `root`'),
-  password: secretText('Password to log in with; default: that of the URL'),
-  ca: pem('Certificate authorities that may sign the certificate of the database; default: those of the system'),
+  user: optionalText('Name to log in with', { shown: 'that of the URL, else `root`' }),
+  password: secretText('Password to log in with', 'that of the URL'),
+  ca: pem('Certificate authorities that may sign the certificate of the database', 'those of the system'),
   connectionLimit: wholeNumber('Connections in use at once', 10, [1, 1_000]),
   queryTimeout: milliseconds('Longest wait for a connection, and again for the answer to a statement', 2_000, [50, 600_000]),
 });

@@ -15,13 +15,13 @@ const appenderKeys = z.strictObject({
     fallback: 'UTC',
     read: knownTimeZone,
   }),
-  logFormat: optionalText('logback pattern; default: one JSON object a line'),
+  logFormat: optionalText('logback pattern by which records are laid out', { allowed: 'logback pattern', shown: 'one JSON object a line' }),
   target: choice('For the console: which stream', 'stdout', ['stdout', 'stderr']),
-  currentLogFilename: optionalText('For a file: its path; required'),
+  currentLogFilename: optionalText('For a file: its path', { allowed: 'path', shown: 'none, required' }),
   archive: flag('For a file: whether it is moved away when its day is over', true),
   archivedLogFilenamePattern: optionalText(
-    'For a file with `archive`: path of the archived files, with `%d` or `%d{yyyy-MM-dd-HH}`; ending in `.gz` or `.zip` they are compressed; required',
-    { pattern: /%d/, allowed: 'path with %d' },
+    'For a file with `archive`: path of the archived files, with `%d` or `%d{yyyy-MM-dd-HH}`; ending in `.gz` or `.zip` they are compressed',
+    { pattern: /%d/, allowed: 'path with %d', shown: 'none, required' },
   ),
   archivedFileCount: wholeNumber('For a file with `archive`: how many archived files are kept', 5, [1, 50]),
 });

@@ -4,7 +4,7 @@ import { section } from '../leaf.ts';
 import { flag, optionalText, secretText, wholeNumber } from '../leaves.ts';
 
 export const mailSection = section(z.strictObject({
-  host: optionalText('Mail server; default: no mail is sent', { pattern: /^\S+$/, allowed: 'host name or address' }),
+  host: optionalText('Mail server', { shown: 'none: no mail is sent', pattern: /^\S+$/, allowed: 'host name or address' }),
   port: wholeNumber('Port of the mail server; 465 is TLS from the start', 587, [1, 65_535]),
   username: optionalText('Name to log in with'),
   password: secretText('Password to log in with'),

@@ -20,10 +20,10 @@ const tls = z.preprocess((found) => {
   if (on === false || isAbsent(found)) return undefined;
   return on === true ? {} : found;
 }, z.strictObject({
-  ca: pem('Certificate authorities that may sign the certificate of Redis; default: those of the system'),
+  ca: pem('Certificate authorities that may sign the certificate of Redis', 'those of the system'),
   cert: pem('Certificate of this client'),
   key: secretPem('Private key of this client'),
-  servername: optionalText('Name that the certificate of Redis must bear; default: the host', hostName),
+  servername: optionalText('Name that the certificate of Redis must bear', { ...hostName, shown: 'the host' }),
 }).optional()).register(facts, { about: 'Encryption of the connection', allowed: 'true, false, or the keys below', default: 'false; true with `rediss`', secret: false });
 
 const keys = z.strictObject({
@@ -36,10 +36,10 @@ const keys = z.strictObject({
     read: parseRedisUrl,
   }),
   sentinels: listOf(address(26_379), 'Sentinels that know the server, in place of `url`', 'none', []),
-  masterName: optionalText('Name under which the sentinels know the server; required with `sentinels`', { pattern: /^\S+$/, allowed: 'name' }),
+  masterName: optionalText('Name under which the sentinels know the server', { pattern: /^\S+$/, allowed: 'name', shown: 'none, required with `sentinels`' }),
   cluster: listOf(address(6379), 'Some servers of a Redis Cluster, in place of `url`', 'none', []),
-  username: optionalText('Name to log in with; default: that of the URL'),
-  password: secretText('Password to log in with; default: that of the URL'),
+  username: optionalText('Name to log in with', { shown: 'that of the URL' }),
+  password: secretText('Password to log in with', 'that of the URL'),
   db: optionalNumber('Number of the database; 0 in a Redis Cluster', '0, or that of the URL', [0, 1_000_000]),
   tls,
   keyPrefix: text('All keys of the service begin with it; nodes of one service share it', 'tokenpool', {

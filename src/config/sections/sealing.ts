@@ -8,7 +8,7 @@ const keyBytes = 32;
 const idRule = { pattern: /^[A-Za-z0-9_-]{1,32}$/, allowed: '1 to 32 of A-Z a-z 0-9 _ -' };
 
 const key = section(z.strictObject({
-  id: optionalText('Name of the key; stands with every value it sealed; required', idRule),
+  id: optionalText('Name of the key; stands with every value it sealed', { ...idRule, shown: 'none, required' }),
   key: leaf<Secret | undefined>({ about: 'The key itself', allowed: 'base64 of 32 bytes', fallback: undefined, secret: true, read: readKey }),
   keyFile: leaf<Secret | undefined>({
     about: 'File with the key, in place of `key`', allowed: 'path of a file with base64 of 32 bytes', fallback: undefined, secret: true, read: readKeyFile,
@@ -22,7 +22,7 @@ const key = section(z.strictObject({
 
 export const sealingSection = section(z.strictObject({
   keys: listOf(key, 'Keys that seal tokens and client secrets in the database, and open what they sealed', 'none: they stand there in the clear', []),
-  activeKey: optionalText('Id of the key that seals; the others only open; default: the first', idRule),
+  activeKey: optionalText('Id of the key that seals; the others only open', { ...idRule, shown: 'that of the first key' }),
 }).superRefine(({ keys, activeKey }, context) => {
   const ids = keys.map(({ id }) => id);
   for (const [index, id] of ids.entries()) {

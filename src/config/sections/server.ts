@@ -19,7 +19,7 @@ function connector(defaultPort: number) {
   return section(z.strictObject({
     type: choice('Protocol of the port', 'http', ['http', 'https']),
     port: wholeNumber('Port to listen on; 0 takes any free one', defaultPort, [0, 65_535]),
-    bindHost: optionalText('Address of this machine to listen on; default: all', { pattern: /^\S+$/, allowed: 'host name or address' }),
+    bindHost: optionalText('Address of this machine to listen on', { shown: 'all addresses', pattern: /^\S+$/, allowed: 'host name or address' }),
     certificateFile: readableFile('For https: PEM file with the certificate and its chain'),
     keyFile: readableFile('For https: PEM file with the private key, without a password'),
   }).superRefine(({ type, certificateFile, keyFile }, context) => {

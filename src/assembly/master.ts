@@ -38,7 +38,7 @@ export function buildMaster(ground: Ground, verbs: Verbs): Elector {
 }
 
 function buildDuties(ground: Ground, verbs: Verbs, term: () => Term | undefined): MasterDuties {
-  const { config, logging, feed } = ground;
+  const { config, logging, feed, metrics, clock } = ground;
   const logger = logging.logger('leader');
   const start = starter(ground, verbs, term);
   const worker = queueOptions(ground, 'worker');
@@ -48,7 +48,10 @@ function buildDuties(ground: Ground, verbs: Verbs, term: () => Term | undefined)
     reconcileEveryMs: config.refresh.reconcileEvery,
     perTerm: (held) => [
       heartbeat(feed, held),
-      new RefreshWorker(worker, ({ version, ownerDid }) => start(version, ownerDid, 'due'), onError),
+      new RefreshWorker(worker, ({ version, ownerDid, dueAt }) => {
+        metrics.jobBegan((clock.now() - dueAt) / 1000);
+        start(version, ownerDid, 'due');
+      }, onError),
       new CommandWorker(worker, (command) => verbs.handler.handle(command, held), onError),
     ],
     logger,
@@ -102,6 +105,7 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh, term
     clock,
     logger,
     metrics,
+    isUnderWay: (version) => refresher.isUnderWay(version),
     startRefresh: (token, cause) => start(token.version, token.ownerDid, cause),
   });
 }

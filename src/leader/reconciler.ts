@@ -34,6 +34,7 @@ export interface ReconcilerParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly isUnderWay: (version: number) => boolean;
   /** Starts a refresh; it does not wait for its end. */
   readonly startRefresh: (token: Token, cause: RefreshCause) => void;
 }
@@ -72,8 +73,9 @@ export class Reconciler {
   }
 
   async #startDue(): Promise<void> {
-    const { db, tokens, clock, metrics, startRefresh } = this.#parts;
+    const { db, tokens, clock, metrics, isUnderWay, startRefresh } = this.#parts;
     for (const token of await tokens.due(db, Math.floor(clock.now()) - overdueMs, rowsAtOnce)) {
+      if (isUnderWay(token.version)) continue;
       metrics.slotReconciled('overdue');
       startRefresh(token, 'due');
     }

@@ -66,6 +66,10 @@ export class TokenRefresher {
     this.#limiter = new Limiter(parts.concurrency);
   }
 
+  isUnderWay(version: number): boolean {
+    return this.#underWay.has(version);
+  }
+
   /** Callers for one token share one refresh. @throws StoreUnavailable where the record cannot be read or no claim could be made */
   async refresh(version: number, ownerDid: number, term: Term, cause: RefreshCause): Promise<RefreshResult> {
     const shared = this.#underWay.get(version);
@@ -110,9 +114,8 @@ export class TokenRefresher {
 
   async #claim(subject: Subject, term: Term, cause: RefreshCause, attempt: string): Promise<Claimed | RefreshResult> {
     if (!term.isTrusted()) return { kind: 'skipped', reason: 'fenced' };
-    const { claims, metrics, clock } = this.#parts;
+    const { claims } = this.#parts;
     const { token, owner } = subject;
-    if (cause === 'due' && token.dueAt !== null) metrics.jobBegan((clock.now() - token.dueAt) / 1000);
     const claim: Claim = { version: token.version, ownerDid: owner.did, attempt, epoch: term.epoch };
     const result = cause === 'doubt' ? await claims.claimAgain(token, claim) : await claims.claim(token, claim);
     if (result === 'claimed') return { kind: 'claimed', subject, claim };

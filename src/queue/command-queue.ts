@@ -45,11 +45,11 @@ export class CommandSender {
 
   #open(): { queue: Queue<Command, CommandResult>; events: QueueEvents } {
     if (!this.#queue) {
-      this.#queue = new Queue(name, { ...this.#options, skipVersionCheck: true });
+      this.#queue = new Queue(name, { ...this.#options });
       this.#queue.on('error', this.#onError);
     }
     if (!this.#events) {
-      this.#events = new QueueEvents(name, { ...this.#eventsOptions, skipVersionCheck: true });
+      this.#events = new QueueEvents(name, { ...this.#eventsOptions });
       this.#events.on('error', this.#onError);
     }
     return { queue: this.#queue, events: this.#events };
@@ -75,7 +75,7 @@ export class CommandWorker {
     if (this.#worker) return;
     this.#worker = new Worker<Command, CommandResult>(name, (job) => this.#handle(job.data), {
       ...this.#options,
-      skipVersionCheck: true,
+
       concurrency: 100,
       lockDuration: 20_000,
       stalledInterval: 10_000,

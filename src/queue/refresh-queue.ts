@@ -30,7 +30,7 @@ export class RefreshQueue {
   readonly #now: () => number;
 
   constructor(options: QueueOptions, now: () => number, onError: (error: Error) => void) {
-    this.#queue = new Queue<DueRefresh>(refreshQueueName, { ...options, skipVersionCheck: true, defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true } });
+    this.#queue = new Queue<DueRefresh>(refreshQueueName, { ...options, defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true } });
     this.#queue.on('error', onError);
     this.#now = now;
   }

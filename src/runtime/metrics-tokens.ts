@@ -21,7 +21,8 @@ interface Sums {
 
 /**
  * Gauges of the pool, made at the time of each scrape from what the source lists. The first `maxLabels` owners keep a label of their own
- * for as long as they are listed; the rest are summed up as `_other`, so that many owners do not make many series.
+ * for as long as they are listed, and the next scrape may give it to another; the rest are summed up as `_other`, so that many owners
+ * do not make many series.
  */
 export class TokenGauges {
   readonly #maxLabels: number;
@@ -40,40 +41,51 @@ export class TokenGauges {
 
   collect(): void {
     const { now, owners } = this.#source();
-    const listed = [...owners];
     const { valid, ownerExpiry, nextExpiry, without } = this.#gauges;
+    const { byLabel, next, empty } = this.#sumUp(owners);
     valid.reset();
     ownerExpiry.reset();
-    for (const [owner, sums] of this.#byLabel(listed)) {
+    for (const [owner, sums] of byLabel) {
       valid.set({ owner }, sums.valid);
       ownerExpiry.set({ owner }, secondsUntil(sums.lastExpiry, now));
     }
-    without.set(listed.filter(({ expiries }) => expiries.length === 0).length);
-    const next = listed.reduce((least, { expiries }) => Math.min(least, ...expiries), Infinity);
+    without.set(empty);
     if (next === Infinity) nextExpiry.remove();
     else nextExpiry.set(secondsUntil(next, now));
   }
 
-  #byLabel(listed: readonly OwnerTokens[]): Map<string, Sums> {
-    this.#chooseLabels(listed);
+  /** One pass, since it holds up everything else: the list may have a hundred thousand owners. */
+  #sumUp(owners: Iterable<OwnerTokens>): { byLabel: Map<string, Sums>; next: number; empty: number } {
     const byLabel = new Map<string, Sums>();
-    for (const { ownerId, expiries } of listed) {
-      const label = this.#labelled.has(ownerId) ? ownerId : others;
-      const sums = byLabel.get(label) ?? { valid: 0, lastExpiry: Infinity };
-      sums.valid += expiries.length;
-      sums.lastExpiry = Math.min(sums.lastExpiry, Math.max(0, ...expiries));
-      byLabel.set(label, sums);
+    let next = Infinity;
+    let empty = 0;
+    for (const { ownerId, expiries } of owners) {
+      let last = 0;
+      for (const expiry of expiries) {
+        if (expiry < next) next = expiry;
+        if (expiry > last) last = expiry;
+      }
+      if (last === 0) empty += 1;
+      addTo(byLabel, this.#labelOf(ownerId), expiries.length, last);
     }
-    return byLabel;
+    for (const ownerId of this.#labelled) if (!byLabel.has(ownerId)) this.#labelled.delete(ownerId);
+    return { byLabel, next, empty };
   }
 
-  #chooseLabels(listed: readonly OwnerTokens[]): void {
-    const present = new Set(listed.map(({ ownerId }) => ownerId));
-    for (const ownerId of this.#labelled) if (!present.has(ownerId)) this.#labelled.delete(ownerId);
-    for (const ownerId of present) {
-      if (this.#labelled.size >= this.#maxLabels) return;
-      this.#labelled.add(ownerId);
-    }
+  #labelOf(ownerId: string): string {
+    if (this.#labelled.has(ownerId)) return ownerId;
+    if (this.#labelled.size >= this.#maxLabels) return others;
+    this.#labelled.add(ownerId);
+    return ownerId;
+  }
+}
+
+function addTo(byLabel: Map<string, Sums>, label: string, valid: number, lastExpiry: number): void {
+  const sums = byLabel.get(label);
+  if (sums === undefined) byLabel.set(label, { valid, lastExpiry });
+  else {
+    sums.valid += valid;
+    if (lastExpiry < sums.lastExpiry) sums.lastExpiry = lastExpiry;
   }
 }
 

@@ -67,7 +67,7 @@ export class ClusterStores {
     await this.withConnection((connection) => insertToken(connection, ownerDid, grant));
   }
 
-  async query<T>(sql: string, params: readonly unknown[] = []): Promise<T[]> {
+  async query<T>(sql: string, params: (string | number | null)[] = []): Promise<T[]> {
     return this.withConnection(async (connection) => (await connection.query(sql, params))[0] as T[]);
   }
 

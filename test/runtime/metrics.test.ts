@@ -75,6 +75,7 @@ describe('tokens', () => {
     poolOf(metrics, [gw2, gw1]);
     expect((await scrape(metrics)).has('tokenpool_valid_tokens{owner="gw1"}')).toBe(true);
     poolOf(metrics, [gw2]);
+    await scrape(metrics);
     const samples = await scrape(metrics);
     expect(samples.get('tokenpool_valid_tokens{owner="gw2"}')).toBe(1);
     expect(samples.has('tokenpool_valid_tokens{owner="gw1"}')).toBe(false);

@@ -83,6 +83,21 @@ test('an empty variable means the default, also over a value of the file', () =>
   expect(config.logging.appenders).toMatchObject([{ type: 'console' }]);
 });
 
+test('TLS to Redis is asked for by its URL, by a word, or by its keys', () => {
+  expect(load({ TOKENPOOL_REDIS_URL: 'rediss://cache' }).redis.tls).toEqual({});
+  expect(load({ TOKENPOOL_REDIS_TLS: 'true' }).redis.tls).toEqual({});
+  expect(load({ TOKENPOOL_REDIS_TLS: 'false' }).redis.tls).toBeUndefined();
+  expect(load({ TOKENPOOL_REDIS_TLS: 'true', TOKENPOOL_REDIS_TLS_SERVERNAME: 'cache' }).redis.tls).toMatchObject({ servername: 'cache' });
+});
+
+test('user and password of their own keys hold over those of a URL', () => {
+  const urls = { TOKENPOOL_DATABASE_URL: 'jdbc:mysql://u:p@db/x', TOKENPOOL_REDIS_URL: 'redis://u:p@cache/1' };
+  const logins = ({ database, redis }: Config) => [database.user, database.password.reveal(), redis.username, redis.password?.reveal(), redis.db];
+  expect(logins(loadConfig(undefined, urls))).toEqual(['u', 'p', 'u', 'p', 1]);
+  const own = { TOKENPOOL_DATABASE_USER: 'a', TOKENPOOL_DATABASE_PASSWORD: 'b', TOKENPOOL_REDIS_USERNAME: 'c', TOKENPOOL_REDIS_PASSWORD: 'd', TOKENPOOL_REDIS_DB: '0' };
+  expect(logins(loadConfig(undefined, { ...urls, ...own }))).toEqual(['a', 'b', 'c', 'd', 0]);
+});
+
 test('a whole list is set before its parts', () => {
   const config = load({ TOKENPOOL_SERVER_ADMIN_CONNECTORS_1_PORT: '9009', TOKENPOOL_SERVER_ADMIN_CONNECTORS: '[{"port":9002},{"port":9003,"bindHost":"::1"}]' });
   expect(config.server.adminConnectors).toMatchObject([{ port: 9002 }, { port: 9009, bindHost: '::1' }]);

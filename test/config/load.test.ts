@@ -9,6 +9,8 @@ import { loadConfig } from '../../src/config/load.ts';
 
 const fixture = (name: string): string => join(import.meta.dirname, 'fixtures', name);
 
+const sealingKey = Buffer.alloc(32, 7).toString('base64');
+
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'config-'));
@@ -174,6 +176,10 @@ test.each([
     'sealing.keys[2].id: missing; allowed: 1 to 32 of A-Z a-z 0-9 _ -',
     'sealing.keys[2].key: missing, and keyFile too; allowed: base64 of 32 bytes in one of them',
   ]],
+  [`sealing: { keys: [{ id: a, key: ${sealingKey} }, { id: a, key: ${sealingKey} }], activeKey: b }`, [
+    'sealing.keys[1].id: found "a" a second time; allowed: an id of its own',
+    'sealing.activeKey: found "b"; allowed: the id of one of the keys (a, a)',
+  ]],
   ['cluster: { nodeId: "a b" }', ['cluster.nodeId: found "a b"; allowed: 1 to 64 of A-Z a-z 0-9 _ . -']],
   ['- a\n- b', [expect.stringMatching(/config\.yml: found no keys at its top level/) as string]],
   ['database: text', ['database: found a value that is not shown; allowed: a section with keys of its own']],
@@ -206,9 +212,8 @@ test.each([
 });
 
 test('a configuration without a flaw has no warning', () => {
-  const key = Buffer.alloc(32, 7).toString('base64');
-  const config = loadConfig(file(`sealing: { keys: [{ id: old, key: ${key} }, { id: new, key: ${key} }], activeKey: new }`), {});
+  const config = loadConfig(file(`sealing: { keys: [{ id: old, key: ${sealingKey} }, { id: new, key: ${sealingKey} }], activeKey: new }`), {});
   expect(config.warnings).toEqual([]);
   expect(config.sealing.activeKey).toBe('new');
-  expect(config.sealing.keys.map(({ id, key: held }) => [id, held.reveal()])).toEqual([['old', key], ['new', key]]);
+  expect(config.sealing.keys.map(({ id, key: held }) => [id, held.reveal()])).toEqual([['old', sealingKey], ['new', sealingKey]]);
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, gunzipSync, inflateRawSync } from 'node:zlib';
@@ -121,10 +121,12 @@ test('the file that a node left yesterday is archived under its own day by the f
   mkdirSync(join(folder, 'log'));
   writeFileSync(join(folder, 'log/service.log'), 'yesterday\n');
   utimesSync(join(folder, 'log/service.log'), noon / 1000, noon / 1000);
-  const file = sink('log/service-%d.log');
+  const file = sink('log/service-%d.log.gz');
   file.write('today\n', noon + day);
   await file.close();
-  expect(read('log/service-2026-01-10.log')).toBe('yesterday\n');
+  const archived = join(folder, 'log/service-2026-01-10.log.gz');
+  expect(gunzipSync(readFileSync(archived)).toString()).toBe('yesterday\n');
+  expect(statSync(archived).mtimeMs).toBe(noon);
   expect(read('log/service.log')).toBe('today\n');
 });
 
@@ -153,7 +155,18 @@ test('a folder that cannot be made loses nothing once it can, and is told of onc
   expect(complaints[1]).toContain('written again; 0 records were lost');
 });
 
-test('during an outage memory stays bounded, and what was lost is counted', async () => {
+test('what waits during an outage is bounded, and what was lost is counted when it ends', async () => {
+  writeFileSync(join(folder, 'log'), 'a file where the folder should be');
+  const file = sink();
+  for (let index = 0; index < 20; index += 1) file.write('x'.repeat(1024 * 1024), noon);
+  await vi.waitFor(() => expect(complaints).toHaveLength(1));
+  rmSync(join(folder, 'log'));
+  await vi.waitFor(() => expect(complaints[1]).toMatch(/written again; 16 records were lost/));
+  await file.close();
+  expect(read('log/service.log')).toHaveLength(4 * 1024 * 1024);
+});
+
+test('records that cannot be written before the end are counted', async () => {
   writeFileSync(join(folder, 'log'), 'a file where the folder should be');
   const file = sink();
   for (let index = 0; index < 20; index += 1) file.write('x'.repeat(1024 * 1024), noon);

@@ -65,7 +65,7 @@ test('a field cannot replace what the record says of itself', async () => {
 
 test('the longest matching logger name decides the level', async () => {
   const logging = open({ level: 'WARN', loggers: { pool: 'INFO', 'pool.refresh': 'DEBUG', poolish: 'OFF' } });
-  for (const name of ['http', 'pool', 'pool.refresh', 'pool.refresh.claim', 'pool.restart', 'poolish']) {
+  for (const name of ['http', 'pool', 'pool.refresh', 'pool.refresh.claim', 'pool.restart', 'poolish', 'pooling']) {
     for (const level of ['debug', 'info', 'warn'] as const) logging.logger(name)[level]({}, `${name} ${level}`);
   }
   const messages = (await written(logging)).map((line) => (JSON.parse(line) as { msg: string }).msg);
@@ -75,6 +75,7 @@ test('the longest matching logger name decides the level', async () => {
     'pool.refresh debug', 'pool.refresh info', 'pool.refresh warn',
     'pool.refresh.claim debug', 'pool.refresh.claim info', 'pool.refresh.claim warn',
     'pool.restart info', 'pool.restart warn',
+    'pooling warn',
   ]);
 });
 

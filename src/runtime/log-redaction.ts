@@ -3,6 +3,8 @@ import { maskText, mustHide } from './log-masking.ts';
 
 const deepest = 6;
 const mostEntries = 100;
+/** A name in which nothing can hide. */
+const harmless = /^\w{1,24}$/;
 /** What each record carries itself; a field of that name is written with a trailing `_`. */
 const taken = new Set(['level', 'time', 'logger', 'msg']);
 
@@ -61,7 +63,7 @@ function redactList(values: readonly unknown[], depth: number, lineage: readonly
 function redactEntries(entries: readonly (readonly [string, unknown])[], depth: number, lineage: readonly object[]): Record<string, unknown> {
   const safe: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of entries.slice(0, mostEntries)) {
-    safe[maskText(name)] = mustHide(name, value) ? (value instanceof Secret ? '[secret]' : '[redacted]') : redact(value, depth, lineage);
+    safe[harmless.test(name) ? name : maskText(name)] = mustHide(name, value) ? (value instanceof Secret ? '[secret]' : '[redacted]') : redact(value, depth, lineage);
   }
   if (entries.length > mostEntries) safe['...'] = `[${entries.length - mostEntries} more]`;
   return safe;

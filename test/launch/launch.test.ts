@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -44,7 +44,10 @@ describe('the lock of the preparation', () => {
 describe('a program that runs in our place', () => {
   const start = (program: string): ReturnType<typeof spawn> => {
     const script = `require(${JSON.stringify(join(HERE, 'processes.cjs'))}).run(process.execPath, ['-e', ${JSON.stringify(program)}], {}, (code) => process.exit(code))`;
-    return spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // The program ends with this pipe, which it inherits, whatever becomes of this test.
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'ignore'] });
+    onTestFinished(() => { child.stdin.end(); });
+    return child;
   };
   const codeOf = (child: ReturnType<typeof spawn>): Promise<number | null> => new Promise((resolve) => { child.once('exit', resolve); });
 
@@ -53,7 +56,7 @@ describe('a program that runs in our place', () => {
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)('gets our %s and ends by itself', async (signal) => {
-    const child = start(`process.on('${signal}', () => process.exit(9)); setInterval(() => {}, 1000); console.log('ready')`);
+    const child = start(`process.on('${signal}', () => process.exit(9)); process.stdin.resume(); console.log('ready')`);
     child.stdout?.once('data', () => child.kill(signal));
     expect(await codeOf(child)).toBe(9);
   });

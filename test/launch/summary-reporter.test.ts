@@ -31,7 +31,7 @@ async function closingLine(tests: string): Promise<string | undefined> {
 const RUNS = [
   ['counts what passed, failed and was skipped', `test('a', () => {}); test('b', () => { throw new Error('no') }); test.skip('c', () => {}); test.todo('d')`, '1 passed, 1 failed, 2 skipped'],
   ['counts a file that cannot be loaded as a failure', `import './missing.js'; test('a', () => {})`, '0 passed, 1 failed, 0 skipped'],
-  ['counts a failing hook as a failure', `describe('a', () => { beforeAll(() => { throw new Error('no') }); test('b', () => {}) }); test('c', () => {})`, '1 passed, 1 failed, 1 skipped'],
+  ['counts a failing hook beside the failing tests', `describe('a', () => { beforeAll(() => { throw new Error('no') }); test('b', () => {}) }); test('c', () => { throw new Error('no') })`, '0 passed, 2 failed, 1 skipped'],
   ['counts an error that belongs to no test as a failure', `test('a', async () => { void Promise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 20)) })`, '1 passed, 1 failed, 0 skipped'],
 ] as const;
 

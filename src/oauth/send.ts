@@ -24,11 +24,11 @@ const headerLimit = 64 << 10;
 
 /** Sends a request exactly once: no retry, no redirect, no kept connection. */
 export class Sender {
-  readonly #connector: Connector;
+  readonly #connector: Pick<Connector, 'open'>;
   readonly #answerTimeoutMs: number;
 
-  constructor(options: SendOptions) {
-    this.#connector = new Connector(options);
+  constructor(options: SendOptions, connector: Pick<Connector, 'open'> = new Connector(options)) {
+    this.#connector = connector;
     this.#answerTimeoutMs = options.answerTimeoutMs;
   }
 
@@ -40,7 +40,6 @@ export class Sender {
       if (error instanceof NotConnected) return { kind: 'not_left', detail: error.message };
       throw error;
     }
-    // From here on the request counts as having left.
     try {
       return await this.#post(request, socket);
     } finally {
@@ -49,35 +48,56 @@ export class Sender {
   }
 
   async #post(request: RefreshRequest, socket: Socket): Promise<Sent> {
-    const tooLong = new AbortController();
+    const end = new AbortController();
+    /** From the hand-over on the request counts as having left. */
+    const handedOver = { yet: false };
+    const createConnection = (): Socket => {
+      if (socket.destroyed) throw new NotConnected('the connection was closed before the request was sent');
+      handedOver.yet = true;
+      return socket;
+    };
     try {
-      const call = got.post(request.url, { ...this.#options(request), createConnection: () => socket, signal: tooLong.signal });
-      void call.on('downloadProgress', ({ transferred }) => transferred > bodyLimit && tooLong.abort());
-      return { kind: 'reply', reply: await replyOf(await call) };
+      const call = got.post(request.url, { ...optionsFor(request), createConnection, signal: end.signal });
+      void call.on('downloadProgress', ({ transferred }) => transferred > bodyLimit && end.abort('the answer is longer than 1 MiB'));
+      return { kind: 'reply', reply: await replyOf(await this.#inTime(call, end)) };
     } catch (error) {
-      return { kind: 'no_answer', status: statusOf(error), detail: tooLong.signal.aborted ? 'the answer is longer than 1 MiB' : reasonOf(error) };
+      if (!handedOver.yet) return { kind: 'not_left', detail: 'the connection was closed before the request was sent' };
+      return { kind: 'no_answer', status: statusOf(error), detail: end.signal.aborted ? String(end.signal.reason) : reasonOf(error) };
     }
   }
 
-  #options(request: RefreshRequest) {
-    return {
-      body: request.form.reveal(),
-      headers: {
-        accept: 'application/json',
-        'accept-encoding': 'identity',
-        authorization: request.authorization.reveal(),
-        'content-type': 'application/x-www-form-urlencoded',
-        'user-agent': 'token-pool-service',
-      },
-      responseType: 'buffer',
-      decompress: false,
-      retry: { limit: 0 },
-      followRedirect: false,
-      throwHttpErrors: false,
-      maxHeaderSize: headerLimit,
-      timeout: { request: this.#answerTimeoutMs },
-    } as const;
+  /** The deadlines of the library do not hold where the connection dies at the wrong moment. */
+  async #inTime<T>(call: Promise<T>, end: AbortController): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      end.abort('no whole answer in time');
+      reject(new Error('late'));
+    }, this.#answerTimeoutMs);
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
+}
+
+function optionsFor(request: RefreshRequest) {
+  return {
+    body: request.form.reveal(),
+    headers: {
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      authorization: request.authorization.reveal(),
+      'content-type': 'application/x-www-form-urlencoded',
+      'user-agent': 'token-pool-service',
+    },
+    responseType: 'buffer',
+    decompress: false,
+    retry: { limit: 0 },
+    followRedirect: false,
+    throwHttpErrors: false,
+    maxHeaderSize: headerLimit,
+  } as const;
 }
 
 async function replyOf({ statusCode, headers, rawBody }: Response<Uint8Array>): Promise<Reply> {
@@ -106,6 +126,5 @@ function statusOf(error: unknown): number | null {
 }
 
 function reasonOf(error: unknown): string {
-  const code = error instanceof RequestError ? error.code : ((error as NodeJS.ErrnoException).code ?? 'unknown');
-  return code === 'ETIMEDOUT' ? 'no whole answer in time' : `no whole answer (${code})`;
+  return `no whole answer (${error instanceof RequestError ? error.code : 'unknown'})`;
 }

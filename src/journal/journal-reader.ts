@@ -1,27 +1,33 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { KeyRing } from '../runtime/key-ring.ts';
 import { begunAtOf } from './journal-file.ts';
 import { longestWritingMs } from './journal.ts';
 import { readAnswer, type KeptAnswer } from './kept-answer.ts';
-import { readRecord, unsealRecord, type JournalRecord } from './record.ts';
+import { readRecord, unsealRecord, type JournalRecord, type SealedRecord } from './record.ts';
 
 /** Every record of every file, in the order of writing; torn and unknown lines are passed over. No folder, no records. */
 export async function* readJournals(folder: string, ring: KeyRing): AsyncGenerator<JournalRecord> {
-  for (const file of await journalFiles(folder)) {
-    for (const line of await linesOf(join(folder, file.name))) {
-      const record = readRecord(line);
-      if (record !== undefined) yield unsealRecord(record, ring);
-    }
+  for await (const record of sealedRecords(folder)) yield unsealRecord(record, ring);
+}
+
+/** The granted answers that this machine kept of the attempts that are wanted; one whose key is not in the ring is passed over. */
+export async function* keptAnswers(folder: string, ring: KeyRing, isWanted: (attempt: string) => boolean = () => true): AsyncGenerator<KeptAnswer> {
+  for await (const record of sealedRecords(folder)) {
+    if (record.phase !== 'granted' || !isWanted(record.attempt)) continue;
+    const { payload } = unsealRecord(record, ring);
+    if (payload !== null) yield readAnswer(payload);
   }
 }
 
-/** The granted answers that this machine kept, or only that of one attempt; one whose key is not in the ring is passed over. */
-export async function* keptAnswers(folder: string, ring: KeyRing, attempt?: string): AsyncGenerator<KeptAnswer> {
-  for await (const record of readJournals(folder, ring)) {
-    if (record.phase !== 'granted' || record.payload === null) continue;
-    if (attempt === undefined || attempt === record.attempt) yield readAnswer(record.payload);
+async function* sealedRecords(folder: string): AsyncGenerator<SealedRecord> {
+  for (const file of await journalFiles(folder)) {
+    for await (const line of linesOf(join(folder, file.name))) {
+      const record = readRecord(line);
+      if (record !== undefined) yield record;
+    }
   }
 }
 
@@ -49,7 +55,7 @@ export async function discardSettled(
 
 async function holdsOnlySettled(path: string, isSettled: (attempt: string) => Promise<boolean>): Promise<boolean> {
   const attempts = new Set<string>();
-  for (const line of await linesOf(path)) {
+  for await (const line of linesOf(path)) {
     const record = readRecord(line);
     if (record === undefined) return false;
     attempts.add(record.attempt);
@@ -66,12 +72,20 @@ async function journalFiles(folder: string): Promise<{ name: string; begunAt: nu
   return files.sort((a, b) => a.begunAt - b.begunAt);
 }
 
-/** Without what follows the last newline: nobody was told that it is kept. */
-async function linesOf(path: string): Promise<string[]> {
-  return (await readFile(path, 'utf8').catch(unlessMissing(''))).split('\n').slice(0, -1);
+/** Without what follows the last newline: nobody was told that it is kept. A file that another reader removed meanwhile has no lines. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = '';
+  try {
+    for await (const chunk of createReadStream(path, { encoding: 'utf8' }) as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    unlessMissing(undefined)(error as NodeJS.ErrnoException);
+  }
 }
 
-/** Another reader may have removed it in the meantime. */
 function unlessMissing<T>(nothing: T): (error: NodeJS.ErrnoException) => T {
   return (error) => {
     if (error.code === 'ENOENT') return nothing;

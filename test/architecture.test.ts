@@ -16,6 +16,8 @@ describe('a breach is caught', () => {
     ['a route that reaches a store', 'http/a.ts', `import { b } from '../mysql/b.ts'`, 'http may not import mysql'],
     ['a verb that knows its listener', 'pool/a.ts', `import { b } from '../http/b.ts'`, 'pool may not import http'],
     ['a file that imports the root', 'leader/a.ts', `import { b } from '../service.ts'`, 'leader may not import root'],
+    ['wiring that imports the root', 'assembly/a.ts', `import type { B } from '../main.ts'`, 'assembly may not import root'],
+    ['a verb that reaches for the wiring', 'pool/a.ts', `import { b } from '../assembly/b.ts'`, 'pool may not import assembly'],
     ['settings read below the root', 'pool/a.ts', `import { b } from '../config/b.ts'`, 'pool may not import config'],
     ['product code that leans on the tests', 'pool/a.ts', `import { b } from '../../test/b.ts'`, 'imports ../../test/b.ts, which is outside src/'],
     ['a domain that knows Node', 'domain/a.ts', `import { createHash } from 'node:crypto'`, 'domain may not import node:crypto'],

@@ -16,7 +16,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ['domain', 'runtime', 'pool'],
   // The types of the options it fills in.
   config: [...BELOW_POOL, 'pool', 'leader', 'http'],
-  root: [...BELOW_POOL, 'pool', 'leader', 'http', 'config'],
+  // The wiring of service.ts in chapters: as free as the root, and used by the root alone.
+  assembly: [...BELOW_POOL, 'pool', 'leader', 'http', 'config'],
+  root: [...BELOW_POOL, 'pool', 'leader', 'http', 'config', 'assembly'],
 };
 
 /** The one folder that knows a package. What is not listed here is imported by nobody. */

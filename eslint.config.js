@@ -25,6 +25,7 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }], // A number prints as itself.
       '@typescript-eslint/no-confusing-void-expression': 'off', // `() => server.close()` reads well.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }], // Express counts the parameters of an error handler.
+      '@typescript-eslint/no-unnecessary-type-conversion': 'off', // What a driver's row calls a number may arrive as text.
       'semi': 'error',
       'eqeqeq': 'error',
       'no-empty': 'error',
@@ -46,7 +47,6 @@ export default defineConfig(
       'max-lines': ['error', { max: 250, skipBlankLines: false, skipComments: false }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'max-depth': ['error', 3],
-      'max-params': ['error', 5],
       'complexity': ['error', { max: 15, variant: 'modified' }], // A switch counts once, however long its table.
     },
   },

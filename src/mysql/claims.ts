@@ -3,6 +3,7 @@ import type { Token } from '../domain/token.ts';
 import type { Fingerprints } from '../runtime/key-ring.ts';
 import type { Database, Session } from './connection.ts';
 import { isDuplicateKey } from './failure.ts';
+import { sentBefore } from './mark-sending.ts';
 import { lockEpoch } from './terms.ts';
 
 /** Who may use a refresh token, and for what attempt. */
@@ -39,7 +40,7 @@ class Refused extends Error {
  * A claim is a committed row state bound to an attempt id, together with the token's fingerprint in a table where it is unique.
  * It moves on by compare-and-set on (row, attempt, state). Only `claimed` may be taken back by somebody else:
  * its holder has to move it to `sending` before anything is sent, and will then find that it is gone.
- * `sending` is never taken over, however old.
+ * `sending` is never taken over, however old; it is asked for again only as the owner's provider policy allows.
  */
 export class ClaimTable {
   readonly #db: Database;
@@ -54,27 +55,33 @@ export class ClaimTable {
 
   /** @throws StoreUnavailable; the token then counts as not claimed */
   async claim(token: Token, claim: Claim): Promise<ClaimResult> {
-    const from = { sql: "state = 'idle'", params: [] };
-    return this.#take(token, claim, from, async (tx, fingerprint) => {
-      const sql = 'INSERT INTO tstspent (fingerprint, tokendid, attempt, epoch) VALUES (?, ?, ?, ?)';
-      await tx.execute({ label: 'claims.spend', sql, params: [fingerprint, claim.version, claim.attempt, claim.epoch] });
+    return this.#take(token, claim, async (tx, fingerprint) => {
+      const sql = `UPDATE tsttoken SET state = 'claimed', attempt = ?, attemptepoch = ?, attemptnode = ?, statesince = NOW(3), uc = COALESCE(uc, 0) + 1
+        WHERE tokendid = ? AND isvalid = 1 AND COALESCE(uc, 0) = ? AND state = 'idle'`;
+      const { affectedRows } = await tx.execute({ label: 'claims.claim', sql, params: [claim.attempt, claim.epoch, this.#node, token.version, token.uc] });
+      if (affectedRows !== 1) throw new Refused('stale');
+      const spend = 'INSERT INTO tstspent (fingerprint, tokendid, attempt, epoch) VALUES (?, ?, ?, ?)';
+      await tx.execute({ label: 'claims.spend', sql: spend, params: [fingerprint, claim.version, claim.attempt, claim.epoch] });
     });
   }
 
-  /** Claims a token in doubt once more, where the provider's policy allows to ask again. @throws StoreUnavailable */
+  /**
+   * Claims a token in doubt once more, where the provider's policy allows to ask again: by the record itself, at this moment.
+   * The row is in doubt until it is sent again, and is so again if it is not: what was sent before may have been carried out.
+   * @throws StoreUnavailable
+   */
   async claimAgain(token: Token, claim: Claim): Promise<ClaimResult> {
-    const from = { sql: "state IN ('sending', 'in_doubt') AND attempt = ?", params: [token.attempt ?? ''] };
-    return this.#take(token, claim, from, async (tx, fingerprint) => {
-      const sql = 'UPDATE tstspent SET attempt = ?, epoch = ? WHERE fingerprint = ?';
-      await tx.execute({ label: 'claims.spendAgain', sql, params: [claim.attempt, claim.epoch, fingerprint] });
+    return this.#take(token, claim, async (tx, fingerprint) => {
+      if (!(await mayAskAgain(tx, token))) throw new Refused('stale');
+      const sql = `UPDATE tsttoken SET state = 'in_doubt', attempt = ?, attemptepoch = ?, attemptnode = ?, uc = COALESCE(uc, 0) + 1,
+        statesince = GREATEST(NOW(3), (SELECT createdtime + INTERVAL 1000 MICROSECOND FROM tstspent WHERE fingerprint = ?))
+        WHERE tokendid = ? AND isvalid = 1 AND COALESCE(uc, 0) = ? AND state IN ('sending', 'in_doubt') AND attempt = ?`;
+      const params = [claim.attempt, claim.epoch, this.#node, fingerprint, token.version, token.uc, token.attempt];
+      const { affectedRows } = await tx.execute({ label: 'claims.claimAgain', sql, params });
+      if (affectedRows !== 1) throw new Refused('stale');
+      const spend = 'UPDATE tstspent SET attempt = ?, epoch = ? WHERE fingerprint = ?';
+      await tx.execute({ label: 'claims.spendAgain', sql: spend, params: [claim.attempt, claim.epoch, fingerprint] });
     });
-  }
-
-  /** The last step before the request may leave. @returns false where the claim is no longer held */
-  async markSending(claim: Claim): Promise<boolean> {
-    const sql = "UPDATE tsttoken SET state = 'sending', statesince = NOW(3), uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'claimed'";
-    const { affectedRows } = await this.#db.execute({ label: 'claims.send', sql, params: [claim.version, claim.attempt] });
-    return affectedRows === 1;
   }
 
   async markInDoubt(version: number, attempt: string): Promise<boolean> {
@@ -93,25 +100,36 @@ export class ClaimTable {
     });
   }
 
-  async #take(token: Token, claim: Claim, from: { sql: string; params: string[] }, spend: (tx: Session, fingerprint: Buffer) => Promise<void>): Promise<ClaimResult> {
+  async #take(token: Token, claim: Claim, hold: (tx: Session, fingerprint: Buffer) => Promise<void>): Promise<ClaimResult> {
     if (token.refreshToken === null) return 'stale';
     const fingerprint = this.#prints.ofRefreshToken(token.ownerDid, token.refreshToken);
     try {
       await this.#db.transaction(async (tx) => {
         if ((await lockEpoch(tx)) !== claim.epoch) throw new Refused('fenced');
-        const sql = `UPDATE tsttoken SET state = 'claimed', attempt = ?, attemptepoch = ?, attemptnode = ?, statesince = NOW(3), uc = COALESCE(uc, 0) + 1
-          WHERE tokendid = ? AND isvalid = 1 AND COALESCE(uc, 0) = ? AND ${from.sql}`;
-        const { affectedRows } = await tx.execute({ label: 'claims.claim', sql, params: [claim.attempt, claim.epoch, this.#node, token.version, token.uc, ...from.params] });
-        if (affectedRows !== 1) throw new Refused('stale');
-        await spend(tx, fingerprint);
+        await hold(tx, fingerprint);
       });
       return 'claimed';
     } catch (error) {
       if (error instanceof Refused) return error.result;
-      if (isDuplicateKey(error)) return 'spent';
+      if (isDuplicateKey(error, 'PRIMARY')) return 'spent';
       throw error;
     }
   }
+}
+
+/** Whether an attempt is not the first that may have presented its refresh token to a provider which minds. */
+export async function isRepeated(tx: Session, version: number, attempt: string): Promise<boolean> {
+  const sql = `SELECT 1 FROM tsttoken t JOIN tstspent s ON s.attempt = t.attempt JOIN tsxwho w ON w.tsxwhodid = t.tsxwhodid
+    WHERE t.tokendid = ? AND t.attempt = ? AND w.providerpolicy <> 'non_rotating' AND ${sentBefore}`;
+  return (await tx.query({ label: 'claims.isRepeated', sql, params: [version, attempt] })).length > 0;
+}
+
+/** A window of grace counts from the first time the refresh token was sent. */
+async function mayAskAgain(tx: Session, token: Token): Promise<boolean> {
+  const sql = `SELECT 1 FROM tsttoken t JOIN tstspent s ON s.attempt = t.attempt JOIN tsxwho w ON w.tsxwhodid = t.tsxwhodid
+    WHERE t.tokendid = ? AND t.attempt = ?
+    AND (w.providerpolicy = 'non_rotating' OR (w.providerpolicy = 'grace' AND s.createdtime + INTERVAL w.gracems * 1000 MICROSECOND > NOW(3)))`;
+  return (await tx.query({ label: 'claims.mayAskAgain', sql, params: [token.version, token.attempt ?? ''] })).length > 0;
 }
 
 /** Makes a refresh token presentable again: it was not sent, or the provider answered that it stays valid. */

@@ -1,6 +1,6 @@
 import { events, statuses, type HistoryEvent } from '../domain/event.ts';
 import type { Secret } from '../domain/secret.ts';
-import { unspend } from './claims.ts';
+import { isRepeated, unspend } from './claims.ts';
 import type { Database, Session } from './connection.ts';
 import { appendEvents } from './events.ts';
 import { isDuplicateKey } from './failure.ts';
@@ -46,6 +46,7 @@ interface ParentRow extends StoredColumns {
   isvalid: boolean;
   attempt: string | null;
   state: string;
+  retrycount: number;
 }
 
 /** Writes how attempts ended. Guarded by the attempt id alone: a node that is no longer master still stores what it was given. */
@@ -66,43 +67,53 @@ export class OutcomeTable {
     try {
       return await this.#db.transaction((tx) => this.#replace(tx, token, job));
     } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-      return this.#whatStands(this.#db, token.version);
+      if (!isDuplicateKey(error, 'uk01tsttoken')) throw error;
+      return this.#whatStands(this.#db, token);
     }
   }
 
-  /** @returns false where the attempt no longer holds the row */
+  /**
+   * Where the refresh token had been sent before this attempt too, the row stays in doubt instead of becoming idle or stopped:
+   * that this attempt did not use the token says nothing of the one before.
+   * @returns false where the attempt no longer holds the row
+   */
   async release(release: Release): Promise<boolean> {
     return this.#db.transaction(async (tx) => {
-      const sql = `UPDATE tsttoken SET state = ?, attempt = NULL, retrycount = ?, dueat = ?, statesince = NOW(3), uc = COALESCE(uc, 0) + 1
+      const repeated = await isRepeated(tx, release.version, release.attempt);
+      const doubtful = repeated && release.state !== 'dead';
+      const set = doubtful ? "state = 'in_doubt'" : 'state = ?, attempt = NULL, statesince = NOW(3)';
+      const sql = `UPDATE tsttoken SET ${set}, retrycount = ?, dueat = ?, uc = COALESCE(uc, 0) + 1
         WHERE tokendid = ? AND attempt = ? AND state IN ('claimed', 'sending', 'in_doubt')`;
-      const params = [release.state, release.retryCount, release.dueAt, release.version, release.attempt];
+      const params = [...(doubtful ? [] : [release.state]), release.retryCount, release.dueAt, release.version, release.attempt];
       const { affectedRows } = await tx.execute({ label: 'outcomes.release', sql, params });
       if (affectedRows !== 1) return false;
-      await unspend(tx, release.attempt);
-      await mirrorRetryCount(tx, release.ownerDid);
+      if (!repeated) await unspend(tx, release.attempt);
+      await mirrorRetryCount(tx, release.ownerDid, await lockOwner(tx, release.ownerDid));
       await appendEvents(tx, [release.event]);
       return true;
     });
   }
 
   async #replace(tx: Session, token: NewToken, job: string): Promise<RecordResult> {
-    const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, state FROM tsttoken WHERE tokendid = ? FOR UPDATE';
+    const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, state, retrycount FROM tsttoken WHERE tokendid = ? FOR UPDATE';
     const [parent] = await tx.query<ParentRow>({ label: 'outcomes.parent', sql, params: [token.version] });
     const held = parent?.isvalid === true && parent.attempt === token.attempt && (parent.state === 'sending' || parent.state === 'in_doubt');
-    if (!parent || !held) return this.#whatStands(tx, token.version);
+    if (!parent || !held) return this.#whatStands(tx, token);
+    const hadFailed = parent.retrycount > 0;
+    // First, since the statements below take a shared lock on the owner's row (its foreign key), which two at once could not make exclusive.
+    const shown = hadFailed ? await lockOwner(tx, parent.tsxwhodid) : null;
     await tx.execute({ label: 'outcomes.invalidate', sql: "UPDATE tsttoken SET isvalid = 0, state = 'idle', dueat = NULL, uc = COALESCE(uc, 0) + 1 WHERE tokendid = ?", params: [token.version] });
     const validityMs = token.validityMs ?? parent.tokenvalidity;
     const dueAt = token.dueAt(validityMs);
     const version = await this.#insertChild(tx, token, parent, validityMs, dueAt);
-    await mirrorRetryCount(tx, parent.tsxwhodid);
+    if (hadFailed) await mirrorRetryCount(tx, parent.tsxwhodid, shown);
     await appendEvents(tx, eventsOf(token.version, version, job));
     return { kind: 'recorded', version, validityMs, dueAt };
   }
 
   async #insertChild(tx: Session, token: NewToken, parent: ParentRow, validityMs: number, dueAt: number): Promise<number> {
     const stored = this.#sealing.read(token.version, parent);
-    const keepsRefreshToken = token.refreshToken === null || token.refreshToken.reveal() === stored.refreshtoken?.reveal();
+    const keepsRefreshToken = token.refreshToken === null || token.refreshToken.reveal().trim() === stored.refreshtoken?.reveal().trim();
     if (keepsRefreshToken) await unspend(tx, token.attempt);
     const sql = `INSERT INTO tsttoken (tsxwhodid, tokenauth, tokenvalidity, accesstoken, refreshtoken, parenttokendid, isvalid, uc, createdtime, dueat)
       VALUES (?, '', ?, '', '', ?, 1, 0, FROM_UNIXTIME(? / 1000), ?)`;
@@ -116,18 +127,27 @@ export class OutcomeTable {
     return insertId;
   }
 
-  async #whatStands(session: Session, version: number): Promise<RecordResult> {
-    const sql = 'SELECT tokendid FROM tsttoken WHERE parenttokendid = ?';
-    const [child] = await session.query<{ tokendid: number }>({ label: 'outcomes.child', sql, params: [version] });
+  async #whatStands(session: Session, { version, attempt }: NewToken): Promise<RecordResult> {
+    const sql = 'SELECT c.tokendid FROM tsttoken c JOIN tsttoken p ON p.tokendid = c.parenttokendid WHERE p.tokendid = ? AND p.attempt = ?';
+    const [child] = await session.query<{ tokendid: number }>({ label: 'outcomes.child', sql, params: [version, attempt] });
     return child ? { kind: 'known', version: child.tokendid } : { kind: 'superseded' };
   }
 }
 
+/** Lets one at a time count the owner's failures. @returns what `reattmptcount` shows */
+async function lockOwner(tx: Session, ownerDid: number): Promise<number | null> {
+  const sql = 'SELECT reattmptcount AS shown FROM tsxwho WHERE tsxwhodid = ? FOR UPDATE';
+  const [owner] = await tx.query<{ shown: number | null }>({ label: 'outcomes.owner', sql, params: [ownerDid] });
+  return owner?.shown ?? null;
+}
+
 /** `reattmptcount` shows the highest count of failures among the owner's valid tokens, 0 after a success. */
-async function mirrorRetryCount(tx: Session, ownerDid: number): Promise<void> {
-  const highest = 'SELECT MAX(retrycount) FROM tsttoken WHERE tsxwhodid = ? AND isvalid = 1';
-  const sql = `UPDATE tsxwho SET reattmptcount = COALESCE((${highest}), 0) WHERE tsxwhodid = ? AND COALESCE(reattmptcount, -1) <> COALESCE((${highest}), 0)`;
-  await tx.execute({ label: 'outcomes.retryCount', sql, params: [ownerDid, ownerDid, ownerDid] });
+async function mirrorRetryCount(tx: Session, ownerDid: number, shown: number | null): Promise<void> {
+  const sql = 'SELECT COALESCE(MAX(retrycount), 0) AS highest FROM tsttoken WHERE tsxwhodid = ? AND isvalid = 1';
+  const [failures] = await tx.query<{ highest: number }>({ label: 'outcomes.failures', sql, params: [ownerDid] });
+  const highest = failures?.highest ?? 0;
+  if (highest === shown) return;
+  await tx.execute({ label: 'outcomes.retryCount', sql: 'UPDATE tsxwho SET reattmptcount = ? WHERE tsxwhodid = ?', params: [highest, ownerDid] });
 }
 
 function eventsOf(parent: number, child: number, job: string): HistoryEvent[] {

@@ -8,6 +8,9 @@ export type SecretColumns = Record<SealedColumn, Secret | null>;
 /** The columns as they stand in the table, sealed or in the clear. */
 export type StoredColumns = Record<SealedColumn, string | null>;
 
+/** Characters that `tokenauth` holds. One so long that its sealed form does not fit stays in the clear: a row that cannot be written loses a token. */
+const authLength = 2000;
+
 /** Seals and reads the secret columns of `tsttoken`; the row's id and the column are bound into each value. */
 export class TokenSealing {
   readonly #ring: KeyRing;
@@ -25,20 +28,31 @@ export class TokenSealing {
     };
   }
 
-  /** Seals what stands in the clear or under an old key. Harmless when done twice or at the same time by two nodes. @returns whether it wrote */
+  /**
+   * Seals what stands in the clear or under an old key, unless the row was changed since it was read.
+   * Harmless when done twice or at the same time by two nodes.
+   * @returns whether it wrote
+   * @throws Unsealable
+   */
   async sealRow(session: Session, version: number, stored: StoredColumns): Promise<boolean> {
-    if (!sealedColumns.some((column) => this.#ring.wantsSealing(stored[column] ?? '') && stored[column])) return false;
-    await this.write(session, version, this.read(version, stored));
-    return true;
+    if (!sealedColumns.some((column) => stored[column] && this.#ring.wantsSealing(stored[column]))) return false;
+    const { set, params } = this.#assignments(version, this.read(version, stored));
+    const unchanged = sealedColumns.map((column) => `${column} <=> ?`).join(' AND ');
+    const sql = `UPDATE tsttoken SET ${set} WHERE tokendid = ? AND ${unchanged}`;
+    const { affectedRows } = await session.execute({ label: 'tokens.seal', sql, params: [...params, version, ...sealedColumns.map((column) => stored[column])] });
+    return affectedRows === 1;
   }
 
   async write(session: Session, version: number, values: SecretColumns): Promise<void> {
-    const params = sealedColumns.map((column) => this.#seal(version, column, values[column]));
-    await session.execute({
-      label: 'tokens.seal',
-      sql: `UPDATE tsttoken SET ${sealedColumns.map((column) => `${column} = ?`).join(', ')} WHERE tokendid = ?`,
-      params: [...params, version],
-    });
+    const { set, params } = this.#assignments(version, values);
+    await session.execute({ label: 'tokens.write', sql: `UPDATE tsttoken SET ${set} WHERE tokendid = ?`, params: [...params, version] });
+  }
+
+  #assignments(version: number, values: SecretColumns): { set: string; params: (string | null)[] } {
+    return {
+      set: sealedColumns.map((column) => `${column} = ?`).join(', '),
+      params: sealedColumns.map((column) => this.#seal(version, column, values[column])),
+    };
   }
 
   #read(version: number, column: SealedColumn, stored: StoredColumns): Secret | null {
@@ -48,7 +62,9 @@ export class TokenSealing {
   }
 
   #seal(version: number, column: SealedColumn, value: Secret | null): string | null {
-    return value === null ? null : this.#ring.seal(value.reveal(), place(version, column));
+    if (value === null) return column === 'tokenauth' ? '' : null;
+    const sealed = this.#ring.seal(value.reveal(), place(version, column));
+    return column === 'tokenauth' && sealed.length > authLength ? value.reveal() : sealed;
   }
 }
 

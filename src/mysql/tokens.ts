@@ -90,14 +90,24 @@ export class TokenTable {
     return (await session.query({ label: 'tokens.replaced', sql, params: [version, ownerDid] })).length > 0;
   }
 
-  /** Seals the secrets of rows that somebody inserted in the clear. @returns how many rows were written */
+  /** Seals the secrets of rows that somebody inserted in the clear; one that cannot be is left as it is. @returns how many rows were written */
   async sealTouched(session: Session, versions: readonly number[]): Promise<number> {
     if (versions.length === 0) return 0;
     const sql = 'SELECT tokendid, tokenauth, accesstoken, refreshtoken FROM tsttoken WHERE tokendid IN (?)';
     const rows = await session.query<TokenRow>({ label: 'tokens.stored', sql, params: [[...versions]] });
     let sealed = 0;
-    for (const row of rows) if (await this.#sealing.sealRow(session, row.tokendid, row)) sealed++;
+    for (const row of rows) if (await this.#sealRow(session, row)) sealed++;
     return sealed;
+  }
+
+  async #sealRow(session: Session, row: TokenRow): Promise<boolean> {
+    try {
+      return await this.#sealing.sealRow(session, row.tokendid, row);
+    } catch (error) {
+      if (!(error instanceof Unsealable)) throw error;
+      this.#logger.error({ version: row.tokendid, reason: error.message }, 'A token cannot be sealed');
+      return false;
+    }
   }
 
   async #rows(session: Session, label: string, where: string, params: readonly number[]): Promise<TokenRow[]> {

@@ -1,24 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { TokenAnswer } from './domain/refresh-outcome.ts';
+import type { CourierSetup } from './assembly/courier-setup.ts';
 import { AttemptRecorder } from './journal/attempt-recorder.ts';
 import { Journal } from './journal/journal.ts';
+import { markSending } from './mysql/mark-sending.ts';
+import { openDatabase } from './mysql/connection.ts';
 import { packed, unpacked, type FromCourier, type ToCourier } from './oauth/courier-message.ts';
-import type { CourierSetup as Setup } from './oauth/courier.ts';
-import { ErrandRunner, recordingLimitMs, type Errand } from './oauth/errand.ts';
+import { ErrandRunner, recordingLimitMs, type Errand, type ErrandAnswer } from './oauth/errand.ts';
 import { TokenEndpoint } from './oauth/token-endpoint.ts';
-import { connectRedis, disconnectRedis, type RedisEndpoint } from './redis/connection.ts';
+import { connectRedis, disconnectRedis } from './redis/connection.ts';
 import { PendingAnswers } from './redis/pending.ts';
-import { KeyRing, type RingKey } from './runtime/key-ring.ts';
+import { KeyRing } from './runtime/key-ring.ts';
 import type { Logger } from './runtime/log.ts';
-
-/** All that the courier is told; it reads neither configuration nor environment. */
-export interface CourierSetup extends Setup {
-  readonly journalFolder: string;
-  readonly redis: { readonly endpoint: RedisEndpoint; readonly prefix: string };
-  /** The transit ring, as `KeyRing` takes it. */
-  readonly ring: { readonly keys: readonly RingKey[]; readonly activeId?: string | undefined };
-}
 
 interface Running {
   readonly runner: ErrandRunner;
@@ -64,20 +57,21 @@ async function start(setup: CourierSetup): Promise<void> {
   }
 }
 
-async function build({ send, journalFolder, redis, ring }: CourierSetup): Promise<Running> {
+async function build({ send, journalFolder, database, redis, ring }: CourierSetup): Promise<Running> {
   const endpoint = new TokenEndpoint(send);
   const keyRing = new KeyRing(ring.keys, ring.activeId);
   const journal = new Journal(journalFolder, keyRing);
   await journal.open().catch((error: unknown) => logger.error({ reason: (error as Error).message }, 'The journal cannot be written to; granted answers are kept in Redis only'));
   const client = connectRedis(redis.endpoint, 'write', logger);
   const pending = new PendingAnswers(client, redis.prefix);
-  const recorder = new AttemptRecorder(journal, keyRing, (attempt, sealed) => persistently(() => pending.put(attempt, sealed)));
+  const db = openDatabase(database, logger);
+  const recorder = new AttemptRecorder(journal, keyRing, (attempt, sealed) => persistently(() => pending.put(attempt, sealed)), (attempt) => markSending(db, attempt));
   return {
     runner: new ErrandRunner(endpoint, recorder, logger),
     lastMomentMs: send.connectTimeoutMs + send.answerTimeoutMs + 2 * recordingLimitMs + 3000,
     close: async () => {
       disconnectRedis(client);
-      await journal.close();
+      await Promise.all([journal.close(), db.close()]);
     },
   };
 }
@@ -99,7 +93,7 @@ async function answer(errand: Errand, runner: ErrandRunner): Promise<void> {
   await tell({ type: 'answer', attempt: errand.attempt, answer: await answerTo(errand, runner) });
 }
 
-async function answerTo(errand: Errand, runner: ErrandRunner): Promise<TokenAnswer> {
+async function answerTo(errand: Errand, runner: ErrandRunner): Promise<ErrandAnswer> {
   try {
     return await runner.run(errand);
   } catch (error) {

@@ -44,7 +44,7 @@ async function run([command, file]: readonly string[]): Promise<void> {
 
 function readConfig(file: string | undefined): Config {
   try {
-    return loadConfig(file, process.env);
+    return loadConfig(file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-import { adviseOnMemory, adviseOnSealing } from './assembly/advice.ts';
+import { advise } from './assembly/advice.ts';
 import type { Ground } from './assembly/ground.ts';
 import { buildMaster } from './assembly/master.ts';
 import { courierSetup, mailServer, onQueueError, queueOptions, waitRules } from './assembly/settings.ts';
 import { openStores, type Stores } from './assembly/stores.ts';
 import { buildVerbs, type Verbs } from './assembly/verbs.ts';
 import { buildListeners } from './assembly/ways-in.ts';
+import { childEnvironment } from './config/child-environment.ts';
 import type { Config } from './config/config.ts';
 import type { PoolVerbs } from './http/pool-verbs.ts';
 import type { Elector } from './leader/elector.ts';
@@ -68,12 +69,12 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
   const listeners = buildListeners({ ...ground, version, verbs: waysToVerbs(ground, verbs, sender, term), db: stores.db, redis: ground.reads, feed: subscriber, term, isReady });
   return new Lifecycle('token pool service', [
     atStop('stores', () => closeStores(ground)),
-    atStop('queues', () => Promise.all([sender.close(), queue.close()]).then(() => undefined)),
+    atStop('queues', async () => { await Promise.all([sender.close(), queue.close()]); }),
     ground.notifier,
     ground.courier,
     atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended())),
     subscriber,
-    atStart('advice', () => Promise.all([adviseOnMemory(writes, log), adviseOnSealing(config, log)]).then(() => undefined)),
+    atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
     atStart('warm-up', () => warmUp(verbs.record, cache, log)),
     new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal')),
@@ -105,7 +106,7 @@ function buildGround(config: Config, logging: Logging, metrics: Metrics, stores:
     code,
     pending: new PendingAnswers(writes, prefix, observe),
     queue: new RefreshQueue(queueOptions({ config, stores }, 'queue'), () => clock.now(), onQueueError({ logging })),
-    courier: new Courier(courierSetup(config, stores), logging.logger('courier')),
+    courier: new Courier(courierSetup(config, stores), logging.logger('courier'), childEnvironment()),
     notifier: new Notifier(mailServer(config), logging.logger('mail'), { onOutcome: (outcome) => metrics.mailEnded(outcome) }),
   };
 }
@@ -129,8 +130,8 @@ async function closeStores({ stores }: Ground): Promise<void> {
 
 /** Gives `work` this long, ms: a store that is away must not keep the process from ending. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
+  const { promise: late, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(resolve, ms, null);
   await Promise.race([work, late]);
   clearTimeout(timer);
 }

@@ -6,15 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import type { CourierSetup } from '../src/courier.ts';
+import type { CourierSetup } from '../src/assembly/courier-setup.ts';
 import { Secret } from '../src/domain/secret.ts';
 import { keptAnswers, readJournals } from '../src/journal/journal-reader.ts';
 import { unsealAnswer, type KeptAnswer } from '../src/journal/kept-answer.ts';
 import { Courier } from '../src/oauth/courier.ts';
 import type { Errand } from '../src/oauth/errand.ts';
 import { KeyRing } from '../src/runtime/key-ring.ts';
+import { createDatabase, type TestDatabase } from './harness/database.ts';
 import type { IssuedGrant } from './harness/provider/judgement.ts';
 import { startProvider, type Provider } from './harness/provider/provider.ts';
 import { useRedis } from './harness/redis.ts';
@@ -30,8 +31,25 @@ let folder: string;
 let log: HeardLog;
 let couriers: Courier[];
 let client: Redis;
+let database: TestDatabase;
+
+/** Rows that are claimed: `attempt-0` holds 41, `attempt-1` holds 42, and so on. */
+const claimedRows = Array.from({ length: 100 }, (_, index) => [41 + index, 7, 'auth', 1000, 1, 'claimed', `attempt-${index}`]);
+
+beforeAll(async () => {
+  database = await createDatabase();
+  const connection = await database.connect();
+  await connection.query("INSERT INTO tsxwho (tsxwhodid, ownerid, tokenurl, defaultconnectionresettime, isvalid) VALUES (7, 'gw', 'http://localhost/token', 1, 1)");
+});
+
+afterAll(() => database.drop());
 
 beforeEach(async () => {
+  const connection = await database.connect();
+  await connection.query('DELETE FROM tsttoken');
+  await connection.query('INSERT INTO tsttoken (tokendid, tsxwhodid, tokenauth, tokenvalidity, isvalid, state, attempt) VALUES ?', [claimedRows]);
+  await connection.query('DELETE FROM tstspent');
+  await connection.query('INSERT INTO tstspent (fingerprint, tokendid, attempt, epoch) VALUES ?', [claimedRows.map(([version, , , , , , attempt]) => [randomBytes(32), version, attempt, 1])]);
   provider = await startProvider();
   grant = provider.createGrant();
   folder = await mkdtemp(join(tmpdir(), 'tps-courier-'));
@@ -53,6 +71,7 @@ function setup(send: Partial<CourierSetup['send']> = {}, url = redis().url): Cou
   return {
     send: { connectTimeoutMs: 1000, answerTimeoutMs: 4000, ...send },
     journalFolder: join(folder, 'journal'),
+    database: { host: database.host, port: database.port, user: database.user, schema: database.schema, password: new Secret(database.password), connectionLimit: 2, queryTimeoutMs: 2000 },
     redis: { endpoint: { url }, prefix: 'tps' },
     ring: { keys: [{ id: 'transit', key: new Secret(key) }] },
   };
@@ -67,7 +86,7 @@ async function courierWith(options: CourierSetup = setup()): Promise<Courier> {
 
 function errandFor({ tokenUrl, tokenAuth, refreshToken }: IssuedGrant, attempt = 'attempt-1'): Errand {
   const auth = new Secret(tokenAuth);
-  return { attempt, version: 42, ownerDid: 7, issuedAt: 1000, tokenUrl, auth, refreshToken: new Secret(refreshToken), retryStatuses: [] };
+  return { attempt, version: 41 + Number(attempt.slice('attempt-'.length)), ownerDid: 7, issuedAt: 1000, tokenUrl, auth, refreshToken: new Secret(refreshToken), retryStatuses: [] };
 }
 
 const revealed = (answer: KeptAnswer | undefined) => [answer?.accessToken.reveal(), answer?.refreshToken?.reveal()];
@@ -112,7 +131,7 @@ describe('The courier', () => {
   it('brings the granted tokens and has kept them on the disk and in Redis, sealed', async () => {
     const courier = await courierWith();
     const answer = await courier.post(errandFor(grant));
-    if (answer.kind !== 'granted') throw new Error(answer.detail);
+    if (answer.kind !== 'granted') throw new Error(answer.kind);
     expect([answer.grant.accessToken.reveal(), answer.grant.refreshToken?.reveal()]).toEqual(newest());
     await courier.stop();
     expect(await phases()).toEqual(['sending', 'granted']);
@@ -141,6 +160,22 @@ describe('The courier', () => {
     const answers = await Promise.all(grants.map((each, i) => courier.post(errandFor(each, `attempt-${i}`))));
     expect(answers.every(({ kind }) => kind === 'granted')).toBe(true);
     expect(provider.account).toMatchObject({ refreshes: 100, presentedAgain: 0 });
+  });
+
+  it('sends nothing for a claim that is no longer held, and leaves it to whoever holds it', async () => {
+    const courier = await courierWith();
+    const connection = await database.connect();
+    await connection.query("UPDATE tsttoken SET state = 'idle', attempt = NULL WHERE tokendid = 42");
+    expect(await courier.post(errandFor(grant))).toEqual({ kind: 'given_back' });
+    expect(provider.account.presentations).toHaveLength(0);
+  });
+
+  it('moves the claim on to sending before anything leaves', async () => {
+    const courier = await courierWith();
+    await courier.post(errandFor(grant));
+    const connection = await database.connect();
+    const [rows] = await connection.query('SELECT state FROM tsttoken WHERE tokendid = 42');
+    expect(rows).toEqual([{ state: 'sending' }]);
   });
 
   it('rejects a row that cannot make a request before anything leaves', async () => {
@@ -249,7 +284,9 @@ describe('When the service is killed in the middle of a request', () => {
       import { Secret } from ${source('domain/secret.ts')};
       const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
       const ring = { keys: [{ id: 'transit', key: new Secret(${JSON.stringify(key)}) }] };
-      const courier = new Courier({ ...${options}, ring }, silent);
+      const options = ${options};
+      const database = { ...options.database, password: new Secret(${JSON.stringify(database.password)}) };
+      const courier = new Courier({ ...options, database, ring }, silent);
       await courier.start();
       console.log(courier.pid);
       const errand = ${errand};

@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '../domain/errors.ts';
 import { Elector } from '../leader/elector.ts';
 import { heartbeat } from '../leader/heartbeat.ts';
 import { MasterDuties } from '../leader/master-duties.ts';
@@ -66,7 +67,10 @@ function starter({ logging }: Ground, { refresher }: Verbs, term: () => Term | u
   return (version, ownerDid, cause) => {
     const held = term();
     if (!held) return;
-    refresher.refresh(version, ownerDid, held, cause).catch((error: unknown) => logger.warn({ version, error }, 'A refresh could not be made; the reconciler tries again'));
+    refresher.refresh(version, ownerDid, held, cause).catch((error: unknown) => {
+      if (error instanceof StoreUnavailable) logger.debug({ version, store: error.store }, 'A refresh could not be begun; the reconciler tries again');
+      else logger.error({ version, error }, 'A refresh failed unexpectedly; the reconciler tries again');
+    });
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
-import type { CourierSetup } from '../courier.ts';
+import type { CourierSetup } from './courier-setup.ts';
 import { Secret } from '../domain/secret.ts';
+import type { DatabaseOptions } from '../mysql/connection.ts';
 import type { MailServer } from '../mail/transport.ts';
 import type { WaitRules } from '../pool/acquire-token.ts';
 import type { QueueOptions } from '../queue/refresh-queue.ts';
@@ -9,7 +10,7 @@ import type { Stores } from './stores.ts';
 
 /** @param role `worker` may block, `queue` gives up */
 export function queueOptions({ config, stores }: { config: Config; stores: Stores }, role: 'queue' | 'worker'): QueueOptions {
-  return { connection: stores.redis(role) as QueueOptions['connection'], prefix: `{${config.redis.keyPrefix}:refresh}` };
+  return { connection: stores.redis(role), prefix: `{${config.redis.keyPrefix}:refresh}` };
 }
 
 export function onQueueError({ logging }: { logging: Logging }): (error: Error) => void {
@@ -27,8 +28,24 @@ export function courierSetup(config: Config, stores: Stores): CourierSetup {
   return {
     send: { connectTimeoutMs: connectTimeout, answerTimeoutMs: requestTimeout, extraCaFile: caFile },
     journalFolder: config.journal.folder,
+    database: { ...databaseOptions(config), connectionLimit: Math.min(4, config.database.connectionLimit) },
     redis: { endpoint: config.redis, prefix: config.redis.keyPrefix },
     ring: { keys: stores.transit.keys, activeId: stores.transit.activeId },
+  };
+}
+
+export function databaseOptions({ database }: Config): DatabaseOptions {
+  const { host, port, user, password, schema, connectionLimit, queryTimeout, tls, ca } = database;
+  const verify = tls === 'verify-ca' || tls === 'verify-identity';
+  return {
+    host,
+    port,
+    user,
+    password,
+    schema,
+    connectionLimit,
+    queryTimeoutMs: queryTimeout,
+    ...(tls === 'required' || verify ? { tls: { verify, ...(ca === undefined ? {} : { ca }) } } : {}),
   };
 }
 

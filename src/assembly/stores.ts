@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { clusterKey } from '../mysql/cluster-key.ts';
-import { openDatabase, type Database, type DatabaseOptions } from '../mysql/connection.ts';
+import { openDatabase, type Database } from '../mysql/connection.ts';
 import { OutcomeTable } from '../mysql/outcomes.ts';
 import { OwnerTable } from '../mysql/owners.ts';
 import { PoolChanges } from '../mysql/pool-changes.ts';
@@ -12,6 +12,7 @@ import { ServiceError } from '../domain/errors.ts';
 import { Fingerprints, KeyRing, transitKeys, type RingKey } from '../runtime/key-ring.ts';
 import type { Logging } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { databaseOptions } from './settings.ts';
 
 /** The system of record, opened and checked, with its tables and the keys that belong to it. */
 export interface Stores {
@@ -33,7 +34,7 @@ export interface Stores {
  */
 export async function openStores(config: Config, logging: Logging, metrics: Metrics): Promise<Stores> {
   const logger = logging.logger('mysql');
-  const db = openDatabase(databaseOptions(config, metrics), logger);
+  const db = openDatabase({ ...databaseOptions(config), observe: (operation, seconds, ok) => metrics.storeAnswered('mysql', operation, ok, seconds) }, logger);
   try {
     await prepareDatabase(db, config.startup.storeTimeout, logger);
     return await tablesOf(db, config, logging);
@@ -73,21 +74,5 @@ function redisConnections(config: Config, logging: Logging): Pick<Stores, 'redis
       return client;
     },
     disconnect: () => opened.forEach((client) => client.disconnect()),
-  };
-}
-
-function databaseOptions({ database }: Config, metrics: Metrics): DatabaseOptions {
-  const { host, port, user, password, schema, connectionLimit, queryTimeout, tls, ca } = database;
-  const verify = tls === 'verify-ca' || tls === 'verify-identity';
-  return {
-    host,
-    port,
-    user,
-    password,
-    schema,
-    connectionLimit,
-    queryTimeoutMs: queryTimeout,
-    observe: (operation, seconds, ok) => metrics.storeAnswered('mysql', operation, ok, seconds),
-    ...(tls === 'required' || verify ? { tls: { verify, ...(ca === undefined ? {} : { ca }) } } : {}),
   };
 }

@@ -12,21 +12,40 @@ import { PoolRestarter } from '../pool/restart-pool.ts';
 import { Scheduler } from '../pool/scheduler.ts';
 import { TokenPublisher } from '../pool/token-publisher.ts';
 import { TurnTaking } from '../pool/turn-taking.ts';
+import { Limiter } from '../runtime/limiter.ts';
 import { ClaimTable } from '../mysql/claims.ts';
 import type { Ground } from './ground.ts';
 
+export interface Verbs {
+  readonly attempts: Attempts;
+  readonly claims: ClaimTable;
+  readonly scheduler: Scheduler;
+  readonly publisher: TokenPublisher;
+  readonly alarms: Alarms;
+  readonly redeemer: AnswerRedeemer;
+  readonly failures: FailureSettler;
+  readonly planner: PoolPlanner;
+  readonly refresher: TokenRefresher;
+  readonly handler: CommandHandler;
+  readonly record: PoolRecord;
+}
+
+/** Of the connections to the database, those that refreshes leave alone. */
+const connectionsForCallers = 3;
+
 /** The verbs of the pool, made by hand. */
-export function buildVerbs(ground: Ground) {
+export function buildVerbs(ground: Ground): Verbs {
   const { config, logging, metrics, clock, stores, cache, livePool, feed, code, pending, queue, courier, notifier } = ground;
   const { db, owners, tokens, outcomes, changes, prints } = stores;
   const logger = logging.logger('pool.refresh');
   const attempts = new Attempts();
+  const databaseShare = new Limiter(Math.max(1, config.database.connectionLimit - connectionsForCallers));
   const holds = new ClientHolds(clock);
   const claims = new ClaimTable(db, prints, config.cluster.nodeId);
   const scheduler = new Scheduler(queue, { leadTimeMs: config.refreshWakeUpLeadTime, jitter: config.refresh.jitter }, clock, logging.logger('queue'));
   const publisher = new TokenPublisher(cache, livePool, feed, code, logging.logger('pool.publish'));
   const alarms = new Alarms(db, notifier, logger);
-  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, defaultLifetimeMs: config.refresh.defaultLifetime });
+  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, databaseShare, defaultLifetimeMs: config.refresh.defaultLifetime });
   const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger });
   const subjects = new SubjectReader({ db, owners, tokens, changes, holds, scheduler, clock, logger });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, clock });
@@ -46,11 +65,10 @@ export function buildVerbs(ground: Ground) {
     metrics,
     retryStatuses: config.retryResponseCodes,
     concurrency: config.refresh.concurrency,
+    databaseShare,
   });
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, feed, logger: logging.logger('pool.restart') });
   const handler = new CommandHandler(refresher, restarter, db, owners, logging.logger('pool.command'));
   const record = new PoolRecord(db, owners, tokens, clock);
   return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record };
 }
-
-export type Verbs = ReturnType<typeof buildVerbs>;

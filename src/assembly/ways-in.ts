@@ -31,10 +31,11 @@ export interface WaysInParts {
 /** The listeners of both ports. */
 export function buildListeners(parts: WaysInParts): Listener[] {
   const { config, logging, metrics, version, verbs } = parts;
+  const peek = (ownerId: string): string | undefined => verbs.peek(ownerId);
   const log = logging.logger('http');
   const logRequests = requestsAreLogged(config);
   const app = tokenApp({ verbs, log, logRequests, version, maxWaiting: config.http.maxWaiting, onFailure: (route, code) => metrics.requestFailed(route, code) });
-  const fast = logRequests ? loggedFastPath(fastPath(verbs.peek), log) : fastPath(verbs.peek);
+  const fast = logRequests ? loggedFastPath(fastPath(peek), log) : fastPath(peek);
   const admin = adminApp({ checks: healthChecks(parts), isReady: parts.isReady, metrics, cluster: () => clusterState(parts), log });
   const graceMs = config.http.shutdownGrace;
   return [

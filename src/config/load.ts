@@ -13,7 +13,7 @@ import { unwise } from './warnings.ts';
  * @param path of the file; undefined: what `TOKENPOOL_CONFIG` names, else no file
  * @throws ConfigError that names every fault at once
  */
-export function loadConfig(path: string | undefined, environment: Environment): Config {
+export function loadConfig(path: string | undefined, environment: Environment = process.env): Config {
   const file = path ?? environment[configFileVariable];
   const { tree, faults, warnings }: ReadTree = file === undefined || file === '' ? { tree: {}, faults: [], warnings: [] } : readTree(file);
   const overlay = overlayEnvironment(tree, environment);

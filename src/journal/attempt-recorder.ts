@@ -10,16 +10,25 @@ export type Attempt = Pick<KeptAnswer, 'attempt' | 'version' | 'ownerDid' | 'iss
 /** Puts a sealed answer where the other nodes find it. */
 export type PutPending = (attempt: string, sealed: string) => Promise<void>;
 
+/** Moves the claim of an attempt on to `sending` in the system of record; false where it is no longer held. */
+export type MarkSending = (attempt: Attempt) => Promise<boolean>;
+
 /** Records what happens to attempts: in the journal of this machine, and granted answers in a second place too. */
 export class AttemptRecorder {
   readonly #journal: Journal;
   readonly #ring: KeyRing;
   readonly #putPending: PutPending;
+  readonly #markSending: MarkSending;
 
-  constructor(journal: Journal, ring: KeyRing, putPending: PutPending) {
+  constructor(journal: Journal, ring: KeyRing, putPending: PutPending, markSending: MarkSending) {
     this.#journal = journal;
     this.#ring = ring;
     this.#putPending = putPending;
+    this.#markSending = markSending;
+  }
+
+  async mayLeave(attempt: Attempt): Promise<boolean> {
+    return this.#markSending(attempt);
   }
 
   /** That the request is about to leave is on disk when this resolves. */

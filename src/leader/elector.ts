@@ -51,7 +51,7 @@ export class Elector implements Service {
     return this.#term;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- whether a lease can be had does not decide whether the node starts
+   
   async start(): Promise<void> {
     this.#stopping = false;
     this.#loop = this.#run();

@@ -11,9 +11,11 @@ import type { Attempts } from '../pool/attempts.ts';
 import type { RefreshResult } from '../pool/refresh-result.ts';
 import type { FailureSettler } from '../pool/settle-failure.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { Limiter } from '../runtime/limiter.ts';
 import type { Logger } from '../runtime/log.ts';
 
 const rowsAtOnce = 500;
+const settledAtOnce = 3;
 
 const lostAnswer: RefreshFailure = { kind: 'in_doubt', status: null, detail: 'the node that sent the request ended before its answer was recorded' };
 
@@ -43,7 +45,8 @@ export class OrphanSettler {
   async settleAll(): Promise<void> {
     const { db, tokens, attempts } = this.#parts;
     const orphans = (await tokens.inAttempt(db, rowsAtOnce)).filter((token) => token.attempt !== null && !attempts.has(token.attempt));
-    for (const orphan of orphans) await this.#settle(orphan);
+    const share = new Limiter(settledAtOnce);
+    await Promise.all(orphans.map((orphan) => share.run(() => this.#settle(orphan))));
   }
 
   async #settle(token: Token): Promise<void> {

@@ -54,11 +54,11 @@ export class Reconciler {
   /** One round. A store that is away ends only the part that needs it. */
   async round(term: Term): Promise<void> {
     const { publisher, pending, orphans } = this.#parts;
-    await this.#part('publish', () => publisher.retry());
     await this.#part('pending', () => pending.redeemAll(term.signal));
-    await this.#part('orphans', () => orphans.settleAll());
-    await this.#part('unplanned', () => this.#takeIn(term));
     await this.#part('due', () => this.#startDue());
+    await this.#part('orphans', () => orphans.settleAll());
+    await this.#part('publish', () => publisher.retry());
+    await this.#part('unplanned', () => this.#takeIn(term));
     await this.#part('compare', () => this.#compare(term));
     await this.#part('queue', () => this.#measureQueue());
   }

@@ -1,7 +1,6 @@
-import type { TokenAnswer } from '../domain/refresh-outcome.ts';
 import { Secret } from '../domain/secret.ts';
 import type { Logger } from '../runtime/log.ts';
-import type { Errand } from './errand.ts';
+import type { Errand, ErrandAnswer } from './errand.ts';
 
 export type ToCourier =
   | { readonly type: 'start'; readonly setup: object }
@@ -10,7 +9,7 @@ export type ToCourier =
 
 export type FromCourier =
   | { readonly type: 'ready' }
-  | { readonly type: 'answer'; readonly attempt: string; readonly answer: TokenAnswer }
+  | { readonly type: 'answer'; readonly attempt: string; readonly answer: ErrandAnswer }
   | { readonly type: 'log'; readonly level: keyof Logger; readonly fields: object; readonly message: string };
 
 const wrapping = 'secret value';

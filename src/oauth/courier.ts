@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { TokenAnswer } from '../domain/refresh-outcome.ts';
 import type { Service } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/log.ts';
 import { CourierProcess } from './courier-process.ts';
-import { recordingLimitMs, type Errand } from './errand.ts';
+import { recordingLimitMs, type Errand, type ErrandAnswer } from './errand.ts';
 import { refreshRequest } from './refresh-request.ts';
 import type { SendOptions } from './send.ts';
 
@@ -19,8 +18,8 @@ const backoffMs = { first: 100, longest: 5000 };
 /** For work of the process itself, beyond the deadlines of an errand. */
 const slackMs = 3000;
 
-const notRunning: TokenAnswer = { kind: 'unreachable', detail: 'the courier is not running' };
-const noWord: TokenAnswer = { kind: 'in_doubt', status: null, detail: 'the courier ended without an answer' };
+const notRunning: ErrandAnswer = { kind: 'unreachable', detail: 'the courier is not running' };
+const noWord: ErrandAnswer = { kind: 'in_doubt', status: null, detail: 'the courier ended without an answer' };
 
 /**
  * The service's side of the courier: a small process of its own that sends refresh requests, so that the end of the service, however sudden,
@@ -31,7 +30,7 @@ export class Courier implements Service {
   readonly #setup: CourierSetup;
   readonly #logger: Logger;
   readonly #env: Readonly<Record<string, string>>;
-  readonly #outstanding = new Map<string, { resolve: (answer: TokenAnswer) => void; overdue: NodeJS.Timeout }>();
+  readonly #outstanding = new Map<string, { resolve: (answer: ErrandAnswer) => void; overdue: NodeJS.Timeout }>();
   #process: CourierProcess | undefined;
   #isUp = false;
   #up: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -79,10 +78,10 @@ export class Courier implements Service {
    * Has the refresh token presented once; what is granted is kept in a durable place before this resolves, whenever one can be reached.
    * @throws ServiceError TPS0018, TPS0019 or TPS0015 where the row cannot make a request; nothing was sent then
    */
-  async post(errand: Errand): Promise<TokenAnswer> {
+  async post(errand: Errand): Promise<ErrandAnswer> {
     refreshRequest(errand);
     if (!(await this.#comesUp())) return notRunning;
-    const { promise, resolve } = Promise.withResolvers<TokenAnswer>();
+    const { promise, resolve } = Promise.withResolvers<ErrandAnswer>();
     this.#outstanding.set(errand.attempt, { resolve, overdue: setTimeout(() => this.#onOverdue(errand.attempt), this.#longestErrandMs) });
     if (!this.#process?.send({ type: 'errand', errand })) this.#settle(errand.attempt, notRunning);
     return promise;
@@ -130,7 +129,7 @@ export class Courier implements Service {
     this.#backoffMs = Math.min(this.#backoffMs * 2, backoffMs.longest);
   }
 
-  #settle(attempt: string, answer: TokenAnswer): void {
+  #settle(attempt: string, answer: ErrandAnswer): void {
     const errand = this.#outstanding.get(attempt);
     clearTimeout(errand?.overdue);
     this.#outstanding.delete(attempt);

@@ -15,8 +15,17 @@ export interface Errand extends RefreshCredentials {
   readonly retryStatuses: readonly number[];
 }
 
+/** Nothing left, and nothing will: the claim was no longer held, or could not be moved on at once. */
+export interface GivenBack {
+  readonly kind: 'given_back';
+}
+
+export type ErrandAnswer = TokenAnswer | GivenBack;
+
 /** Where the course of an errand is recorded. */
 export interface ErrandRecorder {
+  /** Moves the claim on to `sending`. False: it is no longer held, so nothing may leave. */
+  mayLeave(errand: Errand): Promise<boolean>;
   sending(errand: Errand): Promise<void>;
   granted(errand: Errand, grant: Grant): readonly Promise<void>[];
   ended(phase: 'refused' | 'not_left' | 'in_doubt', errand: Errand): Promise<void>;
@@ -24,6 +33,9 @@ export interface ErrandRecorder {
 
 /** How long recording may hold up an errand, each time, ms. */
 export const recordingLimitMs = 1000;
+
+/** How long moving the claim on, and noting it, may take, ms. */
+const freshClaimMs = 1500;
 
 /** Carries out errands; any number at a time. */
 export class ErrandRunner {
@@ -39,7 +51,7 @@ export class ErrandRunner {
   }
 
   /** Records that the request leaves, sends it, keeps what was granted in at least one durable place if any can be reached. */
-  run(errand: Errand): Promise<TokenAnswer> {
+  run(errand: Errand): Promise<ErrandAnswer> {
     return this.#track(this.#carryOut(errand));
   }
 
@@ -48,12 +60,23 @@ export class ErrandRunner {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
-  async #carryOut(errand: Errand): Promise<TokenAnswer> {
-    await this.#record(errand, 'sending', this.#recorder.sending(errand), 'error').catch(() => undefined);
+  async #carryOut(errand: Errand): Promise<ErrandAnswer> {
+    const noted = this.#record(errand, 'sending', this.#recorder.sending(errand), 'error').catch(() => undefined);
+    const begun = performance.now();
+    const [isHeld] = await Promise.all([this.#isHeld(errand), noted]);
+    // What took long counts as not made: whoever settles the claim may have seen it grow old.
+    if (!isHeld || performance.now() - begun > freshClaimMs) return { kind: 'given_back' };
     const answer = await this.#endpoint.refresh(errand, errand.retryStatuses);
     if (answer.kind === 'granted') await this.#keep(errand, answer.grant);
     else this.#record(errand, answer.kind, this.#recorder.ended(endOf(answer), errand), 'warn').catch(() => undefined);
     return answer;
+  }
+
+  async #isHeld(errand: Errand): Promise<boolean> {
+    return this.#recorder.mayLeave(errand).catch((error: unknown) => {
+      this.#logger.debug({ attempt: errand.attempt, reason: String(error) }, 'A claim could not be moved on');
+      return false;
+    });
   }
 
   async #keep(errand: Errand, grant: Grant): Promise<void> {

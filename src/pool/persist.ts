@@ -12,7 +12,7 @@ export async function untilStored<T>(write: () => Promise<T>, clock: Clock, logg
       return await write();
     } catch (error) {
       if (!(error instanceof StoreUnavailable) || signal?.aborted) throw error;
-      logger.warn({ store: error.store, pauseMs }, 'A write is repeated');
+      logger.debug({ store: error.store, pauseMs }, 'A write is repeated');
     }
     await clock.sleep(pauseMs, signal);
   }

@@ -7,6 +7,7 @@ import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Limiter } from '../runtime/limiter.ts';
 import type { Logger } from '../runtime/log.ts';
 import { untilStored } from './persist.ts';
 import type { Token } from '../domain/token.ts';
@@ -25,6 +26,7 @@ export interface RedeemParts {
   readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly databaseShare: Limiter;
   /** For providers that send no lifetime, ms; undefined keeps that of the token before. */
   readonly defaultLifetimeMs: number | undefined;
 }
@@ -42,10 +44,16 @@ export class AnswerRedeemer {
 
   /** Repeats until the record has it. @throws the signal's reason when aborted; the answer is then still kept */
   async redeem(answer: KeptAnswer, signal?: AbortSignal): Promise<RecordResult> {
-    const { db, owners, tokens, clock, logger } = this.#parts;
-    const owner = await untilStored(() => owners.byDid(db, answer.ownerDid), clock, logger, signal);
-    const siblings = await untilStored(() => tokens.ofOwner(db, answer.ownerDid), clock, logger, signal);
-    const result = await untilStored(() => this.#record(answer, owner, siblings), clock, logger, signal);
+    const { db, owners, tokens, clock, logger, databaseShare } = this.#parts;
+    const read = (): Promise<[Owner | undefined, Token[]]> => databaseShare.run(() => Promise.all([owners.byDid(db, answer.ownerDid), tokens.ofOwner(db, answer.ownerDid)]));
+    const [owner, siblings] = await untilStored(read, clock, logger, signal);
+    return this.redeemFor(owner, siblings, answer, signal);
+  }
+
+  /** The same, where the owner and its tokens were read just now. */
+  async redeemFor(owner: Owner | undefined, siblings: readonly Token[], answer: KeptAnswer, signal?: AbortSignal): Promise<RecordResult> {
+    const { clock, logger, databaseShare } = this.#parts;
+    const result = await untilStored(() => databaseShare.run(() => this.#record(answer, owner, siblings)), clock, logger, signal);
     const parent = siblings.find((sibling) => sibling.version === answer.version);
     if (result.kind === 'recorded' && owner && parent) await this.#publish(owner, parent, answer, result);
     await this.#forget(answer.attempt);

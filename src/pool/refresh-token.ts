@@ -1,11 +1,12 @@
 import { events, statuses } from '../domain/event.ts';
 import { withdrawsDuringRefresh } from '../domain/owner.ts';
 import { expiresAt } from '../domain/token.ts';
-import type { Grant, TokenAnswer } from '../domain/refresh-outcome.ts';
+import type { Grant } from '../domain/refresh-outcome.ts';
 import type { Claim, ClaimTable } from '../mysql/claims.ts';
 import type { OutcomeTable } from '../mysql/outcomes.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { Courier } from '../oauth/courier.ts';
+import type { ErrandAnswer } from '../oauth/errand.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Limiter } from '../runtime/limiter.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -39,6 +40,8 @@ export interface RefreshParts {
   readonly retryStatuses: readonly number[];
   /** How many refreshes may be at work at once; drains do not count. */
   readonly concurrency: number;
+  /** Of the database's connections, those that refreshes may take: the rest is for callers. */
+  readonly databaseShare: Limiter;
 }
 
 interface Claimed {
@@ -47,8 +50,6 @@ interface Claimed {
   readonly claim: Claim;
 }
 
-/** A claim that is older than this, ms, when its request could leave is given back: the process was held up. */
-const freshClaimMs = 1000;
 /** The rest of its lifetime, ms, at which a token no longer waits for the owner's other refreshes. */
 const lastMomentMs = 1500;
 
@@ -82,7 +83,7 @@ export class TokenRefresher {
   }
 
   async #inTurn(version: number, ownerDid: number, term: Term, cause: RefreshCause, attempt: string): Promise<RefreshResult> {
-    const patienceMs = (): Promise<number> => this.#limiter.run(() => this.#patienceMs(version, ownerDid, cause));
+    const patienceMs = (): Promise<number> => this.#parts.databaseShare.run(() => this.#patienceMs(version, ownerDid, cause));
     return this.#parts.turns.next(ownerDid, patienceMs, () => this.#refresh(version, ownerDid, term, cause, attempt));
   }
 
@@ -92,7 +93,7 @@ export class TokenRefresher {
   }
 
   async #refresh(version: number, ownerDid: number, term: Term, cause: RefreshCause, attempt: string): Promise<RefreshResult> {
-    const claimed = await this.#limiter.run(async () => {
+    const claimed = await this.#parts.databaseShare.run(async () => {
       const subject = await this.#parts.subjects.read(version, ownerDid, cause);
       return subject.kind === 'subject' ? this.#claim(subject, term, cause, attempt) : subject;
     });
@@ -106,7 +107,7 @@ export class TokenRefresher {
     return this.#limiter.run(async () => {
       const issuedAt = Math.floor(this.#parts.clock.now());
       const answer = await this.#ask(subject, claim, issuedAt);
-      if (answer === 'given_back') return this.#giveBack(subject, claim, withdrawn);
+      if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);
       if (answer.kind !== 'granted') return this.#parts.failures.settle(subject, claim, answer, withdrawn);
       return this.#redeem(subject, claim, answer.grant, issuedAt);
     });
@@ -134,12 +135,9 @@ export class TokenRefresher {
     return true;
   }
 
-  /** Journal, send, keep: the courier's part. `given_back` where nothing may leave any more. */
-  async #ask({ owner, token }: Subject, claim: Claim, issuedAt: number): Promise<TokenAnswer | 'given_back'> {
-    const { claims, courier, clock, retryStatuses } = this.#parts;
-    const begun = clock.monotonic();
-    const isOurs = await claims.markSending(claim).catch(() => false);
-    if (!isOurs || clock.monotonic() - begun > freshClaimMs) return 'given_back';
+  /** Journal, send, keep: the courier's part, which survives the end of this process. */
+  async #ask({ owner, token }: Subject, claim: Claim, issuedAt: number): Promise<ErrandAnswer> {
+    const { courier, retryStatuses } = this.#parts;
     return courier.post({
       attempt: claim.attempt,
       version: token.version,
@@ -152,8 +150,9 @@ export class TokenRefresher {
     });
   }
 
-  async #redeem({ owner, token }: Subject, claim: Claim, grant: Grant, issuedAt: number): Promise<RefreshResult> {
-    const result = await this.#parts.redeemer.redeem({ ...grant, attempt: claim.attempt, version: token.version, ownerDid: owner.did, issuedAt });
+  async #redeem({ owner, token, siblings }: Subject, claim: Claim, grant: Grant, issuedAt: number): Promise<RefreshResult> {
+    const answer = { ...grant, attempt: claim.attempt, version: token.version, ownerDid: owner.did, issuedAt };
+    const result = await this.#parts.redeemer.redeemFor(owner, siblings, answer);
     this.#parts.failures.clientWorks(owner, token);
     if (result.kind === 'superseded') return { kind: 'skipped', reason: 'gone' };
     this.#parts.logger.info({ owner: owner.id, replaced: token.version, version: result.version, epoch: claim.epoch }, 'A token was refreshed');

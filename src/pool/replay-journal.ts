@@ -30,11 +30,11 @@ export class JournalReplay {
   async replay(signal: AbortSignal): Promise<void> {
     const { folder, ring, attempts } = this.#parts;
     const seen = new Set<string>();
-    for await (const answer of keptAnswers(folder, ring)) {
-      seen.add(answer.attempt);
-      if (this.#done.has(answer.attempt) || attempts.has(answer.attempt)) continue;
-      await this.#redeem(answer, signal);
-    }
+    const isWanted = (attempt: string): boolean => {
+      seen.add(attempt);
+      return !this.#done.has(attempt) && !attempts.has(attempt);
+    };
+    for await (const answer of keptAnswers(folder, ring, isWanted)) await this.#redeem(answer, signal);
     for (const attempt of this.#done) if (!seen.has(attempt)) this.#done.delete(attempt);
     await discardSettled(folder, (attempt) => this.#isSettled(attempt));
   }

@@ -70,7 +70,7 @@ export class CommandWorker {
     this.#onError = onError;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- the worker connects in the background
+   
   async start(): Promise<void> {
     if (this.#worker) return;
     this.#worker = new Worker<Command, CommandResult>(name, (job) => this.#handle(job.data), {

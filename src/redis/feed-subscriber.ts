@@ -44,7 +44,7 @@ export class FeedSubscriber implements Service {
     return performance.now() - this.#heardAt;
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- subscribes in the background: a Redis that is away must not hold up the start
+   
   async start(): Promise<void> {
     this.#redis.on('message', (_channel: string, text: string) => this.#receive(text));
     this.#redis.on('close', () => this.#lost('reconnect'));
@@ -52,7 +52,7 @@ export class FeedSubscriber implements Service {
     this.#redis.subscribe(this.#channel).catch((error: unknown) => this.#logger.warn({ error: String(error) }, 'The feed could not be subscribed'));
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await
+   
   async stop(): Promise<void> {
     clearInterval(this.#watch);
     this.#redis.disconnect();

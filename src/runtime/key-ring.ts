@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 
 import { Secret } from '../domain/secret.ts';
 
@@ -27,11 +27,11 @@ export class Unsealable extends Error {
  * Form: `sealed:v1:<key id>:<base64url of iv, ciphertext and tag>`.
  */
 export class KeyRing {
-  readonly #keys: ReadonlyMap<string, Buffer>;
+  readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #active: string | undefined;
 
   constructor(keys: readonly RingKey[], activeId?: string) {
-    this.#keys = new Map(keys.map(({ id, key }) => [id, Buffer.from(key.reveal(), 'base64')]));
+    this.#keys = new Map(keys.map(({ id, key }) => [id, createSecretKey(key.reveal(), 'base64')]));
     this.#active = activeId ?? keys[0]?.id;
   }
 
@@ -71,7 +71,7 @@ export function isSealed(value: string): boolean {
   return value.startsWith(prefix);
 }
 
-function decrypt(sealed: Buffer, key: Buffer, place: string): string {
+function decrypt(sealed: Buffer, key: KeyObject, place: string): string {
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes });
     decipher.setAAD(Buffer.from(place)).setAuthTag(sealed.subarray(-tagBytes));

@@ -10,7 +10,7 @@ export class Lifecycle implements Service {
   readonly name: string;
   readonly #services: readonly Service[];
   readonly #onStopFailure: (name: string, error: unknown) => void;
-  #started: Service[] = [];
+  readonly #started: Service[] = [];
 
   constructor(name: string, services: readonly Service[], onStopFailure: (name: string, error: unknown) => void) {
     this.name = name;
@@ -84,10 +84,15 @@ export class Repeating implements Service {
       try {
         await this.#work(signal);
       } catch (error) {
-        if (!signal.aborted) this.#onFailure(error);
+        this.#report(error, signal);
       }
       await pause(this.#pauseMs(), signal);
     }
+  }
+
+  /** A round that was told to end may fail of it. */
+  #report(error: unknown, signal: AbortSignal): void {
+    if (!signal.aborted) this.#onFailure(error);
   }
 }
 

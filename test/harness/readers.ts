@@ -50,6 +50,8 @@ export interface ReadsReport {
   /** How often reads had to be held back because too many were under way: above 0, the rate was not kept. */
   readonly late: number;
   readonly failures: readonly FailedRead[];
+  /** The first of the reads that waited: when (s from the start), how long (ms), for whom. */
+  readonly slow: readonly { readonly at: number; readonly tookMs: number; readonly owner: string }[];
 }
 
 interface Answer {
@@ -63,6 +65,7 @@ export class Readers {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 512 });
   readonly #latency: RecordableHistogram = createHistogram();
   readonly #failures: FailedRead[] = [];
+  readonly #slow: { at: number; tookMs: number; owner: string }[] = [];
   readonly #startedAt = performance.now();
   readonly #counts = { reads: 0, failed: 0, expired: 0, revoked: 0, wrongOwner: 0, unknown: 0, waits: 0, movedOn: 0, late: 0 };
   readonly #underWay = new Set<Promise<void>>();
@@ -90,7 +93,7 @@ export class Readers {
   /** So far. */
   report(): ReadsReport {
     const ms = (percentile: number): number => this.#latency.count === 0 ? 0 : this.#latency.percentile(percentile) / 1000;
-    return { ...this.#counts, slowestMs: this.#slowestMs, p50Ms: ms(50), p99Ms: ms(99), failures: [...this.#failures] };
+    return { ...this.#counts, slowestMs: this.#slowestMs, p50Ms: ms(50), p99Ms: ms(99), failures: [...this.#failures], slow: [...this.#slow] };
   }
 
   /** As many as the clock says should have been sent by now; a blocked event loop does not lower the rate. */
@@ -117,8 +120,13 @@ export class Readers {
     this.#counts.reads++;
     this.#latency.record(Math.max(1, Math.round(tookMs * 1000)));
     this.#slowestMs = Math.max(this.#slowestMs, tookMs);
-    if (tookMs > waitMs) this.#counts.waits++;
+    if (tookMs > waitMs) this.#countWait(owner, startedAt, tookMs);
     this.#judge({ owner, url, outcome, sentAt, tookMs });
+  }
+
+  #countWait(owner: string, startedAt: number, tookMs: number): void {
+    this.#counts.waits++;
+    if (this.#slow.length < 300) this.#slow.push({ at: Math.round((startedAt - this.#startedAt) / 100) / 10, tookMs: Math.round(tookMs), owner });
   }
 
   /** As a balancer does: a node that refuses or breaks the connection before answering is followed by the next. */

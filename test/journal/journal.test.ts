@@ -224,7 +224,7 @@ describe('A kept answer', () => {
   it('is recorded in the journal and in the second place', async () => {
     const journal = new Journal(folder, ring);
     const pending = new Map<string, string>();
-    const recorder = new AttemptRecorder(journal, ring, async (id, sealed) => void pending.set(id, sealed));
+    const recorder = new AttemptRecorder(journal, ring, async (id, sealed) => void pending.set(id, sealed), () => Promise.resolve(true));
     await recorder.sending(attempt);
     await Promise.all(recorder.granted(attempt, grant));
     await recorder.ended('refused', { ...attempt, attempt: 'b' });

@@ -24,7 +24,7 @@ function running(answer: TokenAnswer, recorder: Partial<ErrandRecorder> = {}) {
   const log = heardLog();
   const endpoint = { refresh: async () => (steps.push('sent'), answer) };
   const done = async (step: string): Promise<void> => void steps.push(step);
-  const whole: ErrandRecorder = { sending: () => done('sending'), granted: () => [done('journal'), done('pending')], ended: (phase) => done(phase), ...recorder };
+  const whole: ErrandRecorder = { mayLeave: () => Promise.resolve(true), sending: () => done('sending'), granted: () => [done('journal'), done('pending')], ended: (phase) => done(phase), ...recorder };
   return { steps, log, runner: new ErrandRunner(endpoint, whole, log) };
 }
 
@@ -60,6 +60,19 @@ describe('An errand', () => {
     await runner.run(errand);
     expect(performance.now() - begun).toBeGreaterThan(900);
     expect(steps).toContain('sent');
+  });
+
+  it('is not answered before one place has it', async () => {
+    const places = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const { runner, steps } = running(granted, { granted: () => (steps.push('granted'), places.map(({ promise }) => promise)) });
+    let answered = false;
+    const answer = runner.run(errand).then(() => (answered = true));
+    await expect.poll(() => steps).toContain('granted');
+    expect(answered).toBe(false);
+    places[1]?.resolve(undefined);
+    await answer;
+    places[0]?.resolve(undefined);
+    await runner.idle();
   });
 
   it('is answered when one place has it, while the other is still tried', async () => {

@@ -51,5 +51,7 @@ export async function lockEpoch(tx: Session): Promise<Epoch> {
 
 async function readEpoch(tx: Session, lock = ''): Promise<Epoch> {
   const [row] = await tx.query<{ epoch: number }>({ label: 'terms.epoch', sql: `SELECT epoch FROM tstepoch WHERE id = 1 ${lock}` });
-  return Number(row?.epoch ?? 0);
+  // Without it no term could fence another.
+  if (!row) throw new Error('The table tstepoch lacks its row: INSERT INTO tstepoch (id, epoch) VALUES (1, a number above every tsttoken.attemptepoch)');
+  return Number(row.epoch);
 }

@@ -61,7 +61,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
   const { config, logging, metrics, stores, clock, cache, queue, writes } = ground;
   const log = logging.logger('service');
   const failed = (what: string) => (error: unknown): void => log.warn({ error }, `${what} failed; trying again`);
-  const sender = new CommandSender(queueOptions(ground, 'queue'), queueOptions(ground, 'worker'), onQueueError(ground));
+  const sender = new CommandSender(queueOptions(ground, 'queue'), () => clock.now(), onQueueError(ground));
   const replay = new JournalReplay({ ...stores, folder: config.journal.folder, ring: stores.transit.ring, ...verbs, logger: logging.logger('journal'), metrics });
   let ready = false;
   const term = (): Term | undefined => elector?.term;

@@ -1,7 +1,11 @@
-import { Queue, QueueEvents, Worker } from 'bullmq';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { Queue, Worker, type Job } from 'bullmq';
 
 import type { ErrorCode } from '../domain/errors.ts';
+import type { Service } from '../runtime/lifecycle.ts';
 import type { QueueOptions } from './refresh-queue.ts';
+import { within } from './within.ts';
 
 const name = 'command';
 
@@ -10,82 +14,103 @@ export type Command = { readonly verb: 'refresh'; readonly ownerId: string; read
 
 export type CommandResult = { readonly ok: true; readonly version: number } | { readonly ok: false; readonly code: ErrorCode };
 
+/** A command on its way. */
+interface Errand {
+  readonly command: Command;
+  /** Epoch ms of the cluster's clock after which nobody waits for it any more. */
+  readonly until: number;
+}
+
+/** How long an answer is kept for whoever waits for it, s. */
+const keptFor = 60;
+/** Pauses between two looks for an answer, ms. */
+const firstPauseMs = 5;
+const longestPauseMs = 200;
+
 /** Sends commands to the master and waits for what it answers. */
 export class CommandSender {
   readonly #options: QueueOptions;
-  readonly #eventsOptions: QueueOptions;
+  readonly #now: () => number;
   readonly #onError: (error: Error) => void;
-  #queue: Queue<Command, CommandResult> | undefined;
-  #events: QueueEvents | undefined;
+  #queue: Queue<Errand, CommandResult> | undefined;
 
-  /** @param eventsOptions a connection that may block */
-  constructor(options: QueueOptions, eventsOptions: QueueOptions, onError: (error: Error) => void) {
+  /** @param now epoch ms of the cluster's clock */
+  constructor(options: QueueOptions, now: () => number, onError: (error: Error) => void) {
     this.#options = options;
-    this.#eventsOptions = eventsOptions;
+    this.#now = now;
     this.#onError = onError;
   }
 
-  /** @throws Error where the master did not answer within `timeoutMs`, or Redis is away */
+  /** @throws Error where the master did not answer within `timeoutMs`, or Redis is away: it is then not begun any more */
   async send(command: Command, timeoutMs: number): Promise<CommandResult> {
-    const { queue, events } = this.#open();
-    const job = await queue.add(command.verb, command, { attempts: 1, removeOnComplete: { age: 60 }, removeOnFail: { age: 60 } });
+    const stopLooking = new AbortController();
     try {
-      return await job.waitUntilFinished(events, timeoutMs);
-    } catch (error) {
-      // A command nobody took must not be carried out later, when its caller is gone.
-      await job.remove().catch(() => undefined);
-      throw error;
+      return await within(timeoutMs, this.#haveDone({ command, until: this.#now() + timeoutMs }, stopLooking.signal));
+    } finally {
+      stopLooking.abort();
     }
   }
 
   async close(): Promise<void> {
-    await this.#events?.close().catch(() => undefined);
     await this.#queue?.close().catch(() => undefined);
   }
 
-  #open(): { queue: Queue<Command, CommandResult>; events: QueueEvents } {
+  async #haveDone(errand: Errand, signal: AbortSignal): Promise<CommandResult> {
+    const { id } = await this.#open().add(errand.command.verb, errand, { attempts: 1, removeOnComplete: { age: keptFor }, removeOnFail: { age: keptFor } });
+    return this.#answerTo(id ?? '', signal);
+  }
+
+  /** Looks for the answer: an event of it could be lost with a connection. */
+  async #answerTo(id: string, signal: AbortSignal): Promise<CommandResult> {
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      await delay(pauseMs, undefined, { signal });
+      const job = (await this.#open().getJob(id)) as Job<Errand, CommandResult> | undefined;
+      if (!job) throw new Error('Redis has lost the command');
+      if (job.failedReason) throw new Error('The command failed');
+      if (job.finishedOn !== undefined) return job.returnvalue;
+    }
+  }
+
+  #open(): Queue<Errand, CommandResult> {
     if (!this.#queue) {
-      this.#queue = new Queue(name, { ...this.#options });
+      this.#queue = new Queue(name, { ...this.#options, skipVersionCheck: true });
       this.#queue.on('error', this.#onError);
     }
-    if (!this.#events) {
-      this.#events = new QueueEvents(name, { ...this.#eventsOptions });
-      this.#events.on('error', this.#onError);
-    }
-    return { queue: this.#queue, events: this.#events };
+    return this.#queue;
   }
 }
 
-/** Carries commands out, on the master. */
-export class CommandWorker {
+/** Carries commands out, on the master. One that nobody waits for any more is passed over. */
+export class CommandWorker implements Service {
   readonly name = 'command worker';
   readonly #options: QueueOptions;
+  readonly #now: () => number;
   readonly #handle: (command: Command) => Promise<CommandResult>;
   readonly #onError: (error: Error) => void;
-  #worker: Worker<Command, CommandResult> | undefined;
+  #worker: Worker<Errand, CommandResult> | undefined;
 
-  constructor(options: QueueOptions, handle: (command: Command) => Promise<CommandResult>, onError: (error: Error) => void) {
+  /** @param now epoch ms of the cluster's clock */
+  constructor(options: QueueOptions, now: () => number, handle: (command: Command) => Promise<CommandResult>, onError: (error: Error) => void) {
     this.#options = options;
+    this.#now = now;
     this.#handle = handle;
     this.#onError = onError;
   }
 
-   
+  /** The worker connects in the background, and waits while Redis is away. */
   async start(): Promise<void> {
     if (this.#worker) return;
-    this.#worker = new Worker<Command, CommandResult>(name, (job) => this.#handle(job.data), {
-      ...this.#options,
-
-      concurrency: 100,
-      lockDuration: 20_000,
-      stalledInterval: 10_000,
-    });
+    this.#worker = new Worker<Errand, CommandResult>(name, (job) => this.#carryOut(job.data), { ...this.#options, concurrency: 100, lockDuration: 20_000, stalledInterval: 10_000 });
     this.#worker.on('error', this.#onError);
   }
 
+  /** Takes no more commands; those under way go on and are answered. */
   async stop(): Promise<void> {
-    const worker = this.#worker;
+    this.#worker?.close().catch(this.#onError);
     this.#worker = undefined;
-    await worker?.close(true).catch(() => undefined);
+  }
+
+  async #carryOut({ command, until }: Errand): Promise<CommandResult> {
+    return this.#now() < until ? this.#handle(command) : { ok: false, code: 'TPS0012' };
   }
 }

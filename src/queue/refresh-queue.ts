@@ -1,6 +1,7 @@
 import { Queue, type ConnectionOptions } from 'bullmq';
 
 import { StoreUnavailable } from '../domain/errors.ts';
+import { within } from './within.ts';
 
 export const refreshQueueName = 'refresh';
 
@@ -18,6 +19,8 @@ export interface QueueOptions {
   readonly prefix: string;
 }
 
+/** How long a first connection may take, ms: BullMQ itself would wait for it without end. */
+const connectMs = 2000;
 /** How many jobs go into one transaction of Redis: more would hold up others' reads. */
 const batchSize = 250;
 
@@ -28,11 +31,18 @@ const batchSize = 250;
 export class RefreshQueue {
   readonly #queue: Queue<DueRefresh>;
   readonly #now: () => number;
+  readonly #openedAt = performance.now();
+  readonly #connected: Promise<void>;
+  #wasConnected = false;
 
   constructor(options: QueueOptions, now: () => number, onError: (error: Error) => void) {
-    this.#queue = new Queue<DueRefresh>(refreshQueueName, { ...options, defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true } });
+    // A check that fails, as when Redis dies at that moment, would leave the queue unusable for good. The worker's is needed, and is repeated.
+    this.#queue = new Queue<DueRefresh>(refreshQueueName, { ...options, skipVersionCheck: true, defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true } });
     this.#queue.on('error', onError);
     this.#now = now;
+    const connected = (): void => void (this.#wasConnected = true);
+    this.#connected = this.#queue.waitUntilReady().then(connected);
+    this.#connected.catch(onError);
   }
 
   /** Plans refreshes; one that is planned already stays as it is. @throws StoreUnavailable */
@@ -61,6 +71,7 @@ export class RefreshQueue {
 
   async #call<T>(work: () => Promise<T>): Promise<T> {
     try {
+      if (!this.#wasConnected) await within(Math.max(0, this.#openedAt + connectMs - performance.now()), this.#connected);
       return await work();
     } catch (error) {
       throw new StoreUnavailable('redis', error);

@@ -17,7 +17,7 @@ export class RefreshWorker implements Service {
     this.#onError = onError;
   }
 
-   
+  /** The worker connects in the background, and waits while Redis is away. */
   async start(): Promise<void> {
     if (this.#worker) return;
     this.#worker = new Worker<DueRefresh>(

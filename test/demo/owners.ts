@@ -6,6 +6,8 @@ const names = ['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark'];
 
 export interface DemoOwners {
   readonly names: readonly string[];
+  /** Those with one grant: a caller of theirs sees each refresh. */
+  readonly withOneGrant: readonly string[];
   readonly grants: readonly IssuedGrant[];
 }
 
@@ -21,5 +23,5 @@ export async function addOwners(stores: ClusterStores, oidc: OidcServer, number:
     await stores.addOwner({ ownerId, grants });
     all.push(...grants);
   }
-  return { names: owners, grants: all };
+  return { names: owners, withOneGrant: owners.filter((_, index) => index % 2 === 0), grants: all };
 }

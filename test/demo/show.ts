@@ -1,3 +1,5 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
 import { fingerprint } from '../../src/runtime/fingerprint.ts';
 import { startReaders } from '../harness/readers.ts';
 import type { Readers } from '../harness/readers.ts';
@@ -6,10 +8,13 @@ import type { Report } from './report.ts';
 import { secretsIn } from './secrets-in-logs.ts';
 import { masterAmong } from './stage.ts';
 import type { DemoNode, Stage } from './stage.ts';
+import type { DueRefresh } from './system-of-record.ts';
 import { NotSeen, orAborted, until } from './until.ts';
 import type { Outcome } from './verdict.ts';
 
-const readsPerSecond = 200;
+const readsPerSecond = 100;
+/** Reads under way at most: on a machine too slow for the rate, fewer are made rather than ever more waiting. */
+const readsAtOnce = 32;
 /** The master is killed so long before the next refresh is due that nobody is there to make it, ms. */
 const killBeforeDueMs = 250;
 /** Where no refresh is due within this, ms, the kill does not wait for one. */
@@ -28,13 +33,16 @@ interface Scene {
 export async function play(stage: Stage, report: Report, signal: AbortSignal): Promise<Outcome> {
   const scene = { stage, report, signal, seen: new Set<string>() };
   await fetchThroughEveryNode(scene);
-  const readers = startReaders({ urls: [stage.balancer.url], owners: stage.owners.names, ratePerSecond: readsPerSecond, judge: stage.oidc.isLive });
+  const pauses = monitorEventLoopDelay({ resolution: 10 });
+  pauses.enable();
+  const readers = startReaders({ urls: [stage.balancer.url], owners: stage.owners.names, ratePerSecond: readsPerSecond, atOnce: readsAtOnce, judge: stage.oidc.isLive });
   try {
     report.say(`From here on ${readsPerSecond} reads a second, through the balancer, each token checked.`);
     await seeRefresh(scene, readers);
     const takeover = await killMaster(scene, readers);
-    return { ...(await concluded(scene, readers)), ...takeover };
+    return { ...(await concluded(scene, readers)), ...takeover, longestPauseMs: pauses.max / 1e6 };
   } finally {
+    pauses.disable();
     await readers.stop();
   }
 }
@@ -53,24 +61,29 @@ async function fetchThroughEveryNode({ stage, report, signal, seen }: Scene): Pr
   report.say('A token itself is never shown: these are the first digits of its SHA-256.');
   const sealed = async (): Promise<true | undefined> => ((await stage.record.rowsInClear()) === 0 ? true : undefined);
   await until('all rows to be sealed', sealed, { timeoutMs: 10_000 }, signal);
-  report.say(`The ${count(stage.owners.grants.length, 'row')} of tokens in MySQL went in in the clear and are sealed by now: 0 in the clear.`);
+  report.say(`MySQL: ${count(stage.owners.grants.length, 'row')} of tokens, inserted in the clear, sealed since by the master: 0 in the clear.`);
 }
 
 async function fetchToken(url: string, owner: string, signal: AbortSignal): Promise<string> {
-  const answer = await fetch(`${url}/tokenservice/${owner}`, { signal: AbortSignal.any([signal, AbortSignal.timeout(15_000)]) });
-  const body = await answer.text();
-  if (answer.status !== 200) throw new NotSeen(`${url}/tokenservice/${owner} answered ${answer.status} ${body.slice(0, 7)}`);
-  return body;
+  const path = `${url}/tokenservice/${owner}`;
+  const timeout = AbortSignal.timeout(15_000);
+  try {
+    const answer = await fetch(path, { signal: AbortSignal.any([signal, timeout]) });
+    const body = await answer.text();
+    if (answer.status === 200) return body;
+    throw new NotSeen(`${path} answered ${answer.status} ${body.slice(0, 7)}`);
+  } catch (error) {
+    throw timeout.aborted ? new NotSeen(`${path} did not answer within 15 s`, { cause: error }) : error;
+  }
 }
 
 async function seeRefresh({ stage, report, signal, seen }: Scene, readers: Readers): Promise<void> {
-  const [owner = ''] = stage.owners.names;
   report.step('A refresh, seen from outside');
+  const nextOfOne = async (): Promise<DueRefresh | undefined> => (await stage.record.due()).find(({ owner }) => stage.owners.withOneGrant.includes(owner));
+  const { owner, at } = await until('a refresh to be planned', nextOfOne, { timeoutMs: 10_000 }, signal);
   const old = await fetchToken(stage.balancer.url, owner, signal);
-  const [due] = await stage.record.due(owner);
   const meanwhile = (): void => {
-    const left = due === undefined ? '' : `due in ${Math.max(0, Math.round((due - Date.now()) / 1000))} s; `;
-    report.waiting(`the refresh of "${owner}"`, left + readSoFar(readers));
+    report.waiting(`the refresh of "${owner}"`, `due in ${Math.max(0, Math.round((at - Date.now()) / 1000))} s; ${readSoFar(readers)}`);
   };
   const look = async (): Promise<string | undefined> => {
     const token = await fetchToken(stage.balancer.url, owner, signal);
@@ -97,7 +110,7 @@ async function killMaster(scene: Scene, readers: Readers): Promise<Takeover> {
   await old.process.kill();
   report.say(`kill -9 ${old.process.pid}: ${old.name}, master of term ${epoch}, is gone${isWorst ? `, ${killBeforeDueMs} ms before a refresh is due` : ''}.`);
   const { newMasterAfterMs, master } = await seeTakeover(scene, killedAt.clock, readers);
-  const missed = due.filter((at) => at < killedAt.wall + newMasterAfterMs).length;
+  const missed = due.filter(({ at }) => at < killedAt.wall + newMasterAfterMs).length;
   report.say(`${master.name} is master, ${seconds(newMasterAfterMs)} after the kill; ${count(missed, 'refresh', 'refreshes')} fell due in between.`);
   const firstRefreshAfterMs = await seeFirstRefresh(scene, epoch, killedAt.clock, readers);
   await bringBack(scene, old);
@@ -106,7 +119,7 @@ async function killMaster(scene: Scene, readers: Readers): Promise<Takeover> {
 
 /** Waits until right before the next refresh is due. @returns false where none is due soon */
 async function worstMoment({ stage, report, signal }: Scene): Promise<boolean> {
-  const moment = Math.min(...(await stage.record.due())) - killBeforeDueMs;
+  const moment = Math.min(...(await stage.record.due()).map(({ at }) => at)) - killBeforeDueMs;
   const waitMs = moment - Date.now();
   if (waitMs > patienceForDueMs) return false;
   report.waiting('the worst moment', 'right before a refresh is due');
@@ -152,7 +165,7 @@ async function seeAllRenewed({ stage, report, signal }: Scene, epoch: number, re
   return (await stage.record.refreshesAfter(epoch)).length;
 }
 
-async function concluded({ stage, seen }: Scene, readers: Readers): Promise<Omit<Outcome, keyof Takeover>> {
+async function concluded({ stage, seen }: Scene, readers: Readers): Promise<Omit<Outcome, keyof Takeover | 'longestPauseMs'>> {
   const { oidc, owners, nodes, record, balancer, sealingKey } = stage;
   const reads = await readers.stop();
   const secrets = new Set([...seen, sealingKey, ...oidc.clients.map(({ secret }) => secret), ...owners.grants.flatMap(({ accessToken, refreshToken, tokenAuth }) => [accessToken, refreshToken, tokenAuth])]);

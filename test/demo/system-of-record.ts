@@ -1,5 +1,11 @@
 import type { ClusterStores } from '../harness/cluster.ts';
 
+export interface DueRefresh {
+  readonly owner: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
 export interface Refreshed {
   readonly owner: string;
   readonly version: number;
@@ -30,10 +36,10 @@ export class SystemOfRecord {
     return row?.number ?? 0;
   }
 
-  /** When the refreshes are due that are planned now, of one owner or of all, in order; epoch ms. */
-  async due(owner?: string): Promise<number[]> {
-    const sql = `SELECT t.dueat FROM tsttoken t JOIN tsxwho w USING (tsxwhodid) WHERE t.isvalid = 1 AND t.state = 'idle' AND t.dueat IS NOT NULL ${owner === undefined ? '' : 'AND w.ownerid = ?'} ORDER BY t.dueat`;
-    return (await this.#stores.query<{ dueat: number }>(sql, owner === undefined ? [] : [owner])).map(({ dueat }) => dueat);
+  /** The refreshes that are planned now, in the order in which they are due. */
+  async due(): Promise<DueRefresh[]> {
+    return this.#stores.query<DueRefresh>(`SELECT w.ownerid AS owner, t.dueat AS at FROM tsttoken t JOIN tsxwho w USING (tsxwhodid)
+      WHERE t.isvalid = 1 AND t.state = 'idle' AND t.dueat IS NOT NULL ORDER BY t.dueat`);
   }
 
   /** Refreshes claimed in a term after `epoch` and recorded, in order. */

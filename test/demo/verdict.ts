@@ -18,14 +18,19 @@ export interface Outcome {
   /** From the kill, ms. */
   readonly newMasterAfterMs: number;
   readonly firstRefreshAfterMs: number;
+  /** For how long this process, which reads and counts, was itself held up at most. */
+  readonly longestPauseMs: number;
 }
+
+/** A pause of this process, ms, from which on it is named as what may have made a read slow. */
+const notablePauseMs = 100;
 
 export function rowsOf(outcome: Outcome): Row[] {
   const { reads } = outcome;
   return [
     { label: 'reads served', value: whole(reads.reads - reads.failed), note: 'each token checked with the OAuth2 server' },
     { label: 'reads failed', value: whole(reads.failed), ...(reads.failed > 0 && { note: faultsOf(reads) }) },
-    { label: 'slowest read', value: milliseconds(reads.slowestMs), note: `99 % within ${milliseconds(reads.p99Ms)}` },
+    { label: 'slowest read', value: milliseconds(reads.slowestMs), note: `99 % within ${milliseconds(reads.p99Ms)}${pause(outcome)}` },
     { label: 'reads sent to a second node', value: whole(outcome.resent), note: 'by the balancer, when the first was killed' },
     { label: 'kill to new master', value: seconds(outcome.newMasterAfterMs) },
     { label: 'kill to its first refresh', value: seconds(outcome.firstRefreshAfterMs) },
@@ -54,6 +59,10 @@ export function brokenPromises({ reads, ...outcome }: Outcome): string[] {
 /** The first failed reads, a line each; tokens only by their fingerprints. */
 export function failedReads({ failures }: DemoReads): string[] {
   return failures.slice(0, 5).map(({ at, url, status, why, tookMs, token }) => `${at} ${new URL(url).pathname}: ${status ?? 'no answer'}, ${why}, after ${milliseconds(tookMs)}${token ? `, token ${token}` : ''}`);
+}
+
+function pause({ longestPauseMs }: Outcome): string {
+  return longestPauseMs < notablePauseMs ? '' : `; busy machine: this demo itself paused ${milliseconds(longestPauseMs)}`;
 }
 
 function faultsOf({ expired, revoked, wrongOwner, unknown }: DemoReads): string {

@@ -1,10 +1,11 @@
 import type { Epoch } from '../domain/lease.ts';
 import type { Token } from '../domain/token.ts';
 import type { Fingerprints } from '../runtime/key-ring.ts';
-import type { Database, Session } from './connection.ts';
+import { outcomeOf, type Database, type Session, type Statement } from './connection.ts';
 import { isDuplicateKey } from './failure.ts';
 import { sentBefore } from './mark-sending.ts';
-import { lockEpoch } from './terms.ts';
+import { epochIn, epochUnderLock, lockEpoch } from './terms.ts';
+import type { Transaction } from './transaction.ts';
 
 /** Who may use a refresh token, and for what attempt. */
 export interface Claim {
@@ -55,13 +56,15 @@ export class ClaimTable {
 
   /** @throws StoreUnavailable; the token then counts as not claimed */
   async claim(token: Token, claim: Claim): Promise<ClaimResult> {
-    return this.#take(token, claim, async (tx, fingerprint) => {
+    return this.#take(token, async (tx, fingerprint) => {
       const sql = `UPDATE tsttoken SET state = 'claimed', attempt = ?, attemptepoch = ?, attemptnode = ?, statesince = NOW(3), uc = COALESCE(uc, 0) + 1
         WHERE tokendid = ? AND isvalid = 1 AND COALESCE(uc, 0) = ? AND state = 'idle'`;
-      const { affectedRows } = await tx.execute({ label: 'claims.claim', sql, params: [claim.attempt, claim.epoch, this.#node, token.version, token.uc] });
-      if (affectedRows !== 1) throw new Refused('stale');
+      const params = [claim.attempt, claim.epoch, this.#node, token.version, token.uc];
+      const [epochs, outcome] = await tx.all([epochUnderLock, { label: 'claims.claim', sql, params }]);
+      if (epochIn(epochs) !== claim.epoch) throw new Refused('fenced');
+      if (outcomeOf(outcome).affectedRows !== 1) throw new Refused('stale');
       const spend = 'INSERT INTO tstspent (fingerprint, tokendid, attempt, epoch) VALUES (?, ?, ?, ?)';
-      await tx.execute({ label: 'claims.spend', sql: spend, params: [fingerprint, claim.version, claim.attempt, claim.epoch] });
+      tx.last({ label: 'claims.spend', sql: spend, params: [fingerprint, claim.version, claim.attempt, claim.epoch] });
     });
   }
 
@@ -71,7 +74,8 @@ export class ClaimTable {
    * @throws StoreUnavailable
    */
   async claimAgain(token: Token, claim: Claim): Promise<ClaimResult> {
-    return this.#take(token, claim, async (tx, fingerprint) => {
+    return this.#take(token, async (tx, fingerprint) => {
+      if ((await lockEpoch(tx)) !== claim.epoch) throw new Refused('fenced');
       if (!(await mayAskAgain(tx, token))) throw new Refused('stale');
       const sql = `UPDATE tsttoken SET state = 'in_doubt', attempt = ?, attemptepoch = ?, attemptnode = ?, uc = COALESCE(uc, 0) + 1,
         statesince = GREATEST(NOW(3), (SELECT createdtime + INTERVAL 1000 MICROSECOND FROM tstspent WHERE fingerprint = ?))
@@ -100,14 +104,11 @@ export class ClaimTable {
     });
   }
 
-  async #take(token: Token, claim: Claim, hold: (tx: Session, fingerprint: Buffer) => Promise<void>): Promise<ClaimResult> {
+  async #take(token: Token, hold: (tx: Transaction, fingerprint: Buffer) => Promise<void>): Promise<ClaimResult> {
     if (token.refreshToken === null) return 'stale';
     const fingerprint = this.#prints.ofRefreshToken(token.ownerDid, token.refreshToken);
     try {
-      await this.#db.transaction(async (tx) => {
-        if ((await lockEpoch(tx)) !== claim.epoch) throw new Refused('fenced');
-        await hold(tx, fingerprint);
-      });
+      await this.#db.transaction((tx) => hold(tx, fingerprint));
       return 'claimed';
     } catch (error) {
       if (error instanceof Refused) return error.result;
@@ -133,6 +134,10 @@ async function mayAskAgain(tx: Session, token: Token): Promise<boolean> {
 }
 
 /** Makes a refresh token presentable again: it was not sent, or the provider answered that it stays valid. */
+export function unspending(attempt: string): Statement {
+  return { label: 'claims.unspend', sql: 'DELETE FROM tstspent WHERE attempt = ?', params: [attempt] };
+}
+
 export async function unspend(tx: Session, attempt: string): Promise<void> {
-  await tx.execute({ label: 'claims.unspend', sql: 'DELETE FROM tstspent WHERE attempt = ?', params: [attempt] });
+  await tx.execute(unspending(attempt));
 }

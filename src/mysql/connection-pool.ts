@@ -133,6 +133,8 @@ function poolOptions(options: DatabaseOptions): PoolOptions {
     supportBigNumbers: true,
     typeCast: bitAsBoolean,
     trace: false,
+    // Round trips are what a refresh costs. Every parameter is escaped by us, under an sql_mode that we set.
+    multipleStatements: true,
     // A server may otherwise ask for any file of this machine.
     flags: ['-LOCAL_FILES'],
   };

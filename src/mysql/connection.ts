@@ -3,7 +3,7 @@ import type { Logger } from '../runtime/log.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { isConnectionLost } from './failure.ts';
 import type { Link } from './link.ts';
-import { carryOut } from './transaction.ts';
+import { carryOut, resultsOf, type Transaction } from './transaction.ts';
 
 export interface DatabaseOptions {
   readonly host: string;
@@ -48,6 +48,11 @@ export interface Session {
   query<T extends object>(statement: Statement, signal?: AbortSignal): Promise<T[]>;
   /** After a StoreUnavailable it is not known whether the statement was carried out. */
   execute(statement: Statement, signal?: AbortSignal): Promise<Outcome>;
+  /**
+   * Several statements in one round trip, in order; the first that is refused ends it. Gives what each brought: rows, or an outcome (`outcomeOf`).
+   * Outside a transaction for reads only, which may be repeated.
+   */
+  all(statements: readonly Statement[], signal?: AbortSignal): Promise<unknown[]>;
 }
 
 export interface Database extends Session {
@@ -55,7 +60,7 @@ export interface Database extends Session {
    * Commits what `work` did, or rolls all of it back when it throws.
    * @throws CommitUnknown when COMMIT failed or was not answered; every other error means that nothing was changed.
    */
-  transaction<T>(work: (tx: Session) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Waits for statements under way, then closes all connections. */
   close(): Promise<void>;
 }
@@ -92,13 +97,18 @@ class PooledDatabase implements Database {
     }
   }
 
-  async transaction<T>(work: (tx: Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const { link } = await this.#onLiveLink({ label: 'transaction.begin', sql: 'START TRANSACTION' }, signal);
-    try {
-      return await carryOut(link, (statement, abort) => this.#run(link, statement, abort), work);
-    } finally {
-      link.release();
-    }
+  async all(statements: readonly Statement[], signal?: AbortSignal): Promise<unknown[]> {
+    const { link, result } = await this.#onLiveLink(joined(statements), signal);
+    link.release();
+    return resultsOf(result, statements.length);
+  }
+
+  async transaction<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const host = {
+      begin: (statement: Statement) => this.#onLiveLink(statement, signal),
+      run: (link: Link, statement: Statement, abort?: AbortSignal) => this.#run(link, statement, abort),
+    };
+    return carryOut(host, work);
   }
 
   close(): Promise<void> {
@@ -133,6 +143,17 @@ class PooledDatabase implements Database {
       this.#observe(statement.label, (performance.now() - start) / 1000, ok);
     }
   }
+}
+
+/** Several statements as one text, named after the last that is more than the beginning or end of a transaction. */
+export function joined(statements: readonly Statement[]): Statement {
+  const named = statements.findLast(({ label }) => !label.startsWith('transaction.')) ?? statements[0];
+  return {
+    label: named?.label ?? '',
+    sql: statements.map(({ sql }) => sql).join(';\n'),
+    params: statements.flatMap(({ params }) => params ?? []),
+    ...(named?.timeoutMs === undefined ? {} : { timeoutMs: named.timeoutMs }),
+  };
 }
 
 export function outcomeOf(result: unknown): Outcome {

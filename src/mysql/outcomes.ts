@@ -1,9 +1,10 @@
 import { events, statuses, type HistoryEvent } from '../domain/event.ts';
 import type { Secret } from '../domain/secret.ts';
-import { isRepeated, unspend } from './claims.ts';
-import type { Database, Session } from './connection.ts';
-import { appendEvents } from './events.ts';
+import { isRepeated, unspend, unspending } from './claims.ts';
+import { outcomeOf, type Database, type Session } from './connection.ts';
+import { appendEvents, eventsStatement } from './events.ts';
 import { isDuplicateKey } from './failure.ts';
+import type { Transaction } from './transaction.ts';
 import type { StoredColumns, TokenSealing } from './token-sealing.ts';
 
 /** A provider's answer, complete: what a new row of `tsttoken` is made of. */
@@ -94,7 +95,7 @@ export class OutcomeTable {
     });
   }
 
-  async #replace(tx: Session, token: NewToken, job: string): Promise<RecordResult> {
+  async #replace(tx: Transaction, token: NewToken, job: string): Promise<RecordResult> {
     const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, state, retrycount FROM tsttoken WHERE tokendid = ? FOR UPDATE';
     const [parent] = await tx.query<ParentRow>({ label: 'outcomes.parent', sql, params: [token.version] });
     const held = parent?.isvalid === true && parent.attempt === token.attempt && (parent.state === 'sending' || parent.state === 'in_doubt');
@@ -102,28 +103,33 @@ export class OutcomeTable {
     const hadFailed = parent.retrycount > 0;
     // First, since the statements below take a shared lock on the owner's row (its foreign key), which two at once could not make exclusive.
     const shown = hadFailed ? await lockOwner(tx, parent.tsxwhodid) : null;
-    await tx.execute({ label: 'outcomes.invalidate', sql: "UPDATE tsttoken SET isvalid = 0, state = 'idle', dueat = NULL, uc = COALESCE(uc, 0) + 1 WHERE tokendid = ?", params: [token.version] });
     const validityMs = token.validityMs ?? parent.tokenvalidity;
     const dueAt = token.dueAt(validityMs);
     const version = await this.#insertChild(tx, token, parent, validityMs, dueAt);
     if (hadFailed) await mirrorRetryCount(tx, parent.tsxwhodid, shown);
-    await appendEvents(tx, eventsOf(token.version, version, job));
+    tx.last(eventsStatement(eventsOf(token.version, version, job)));
     return { kind: 'recorded', version, validityMs, dueAt };
   }
 
-  async #insertChild(tx: Session, token: NewToken, parent: ParentRow, validityMs: number, dueAt: number): Promise<number> {
+  /** The parent gives way and the child takes its place, in one round trip; the child is sealed with COMMIT, when its id is known. */
+  async #insertChild(tx: Transaction, token: NewToken, parent: ParentRow, validityMs: number, dueAt: number): Promise<number> {
     const stored = this.#sealing.read(token.version, parent);
     const keepsRefreshToken = token.refreshToken === null || token.refreshToken.reveal().trim() === stored.refreshtoken?.reveal().trim();
-    if (keepsRefreshToken) await unspend(tx, token.attempt);
+    const invalidate = "UPDATE tsttoken SET isvalid = 0, state = 'idle', dueat = NULL, uc = COALESCE(uc, 0) + 1 WHERE tokendid = ?";
     const sql = `INSERT INTO tsttoken (tsxwhodid, tokenauth, tokenvalidity, accesstoken, refreshtoken, parenttokendid, isvalid, uc, createdtime, dueat)
       VALUES (?, '', ?, '', '', ?, 1, 0, FROM_UNIXTIME(? / 1000), ?)`;
     const params = [parent.tsxwhodid, validityMs, token.version, Math.floor(token.issuedAt), dueAt];
-    const { insertId } = await tx.execute({ label: 'outcomes.insert', sql, params });
-    await this.#sealing.write(tx, insertId, {
+    const results = await tx.all([
+      { label: 'outcomes.replace', sql: invalidate, params: [token.version] },
+      ...(keepsRefreshToken ? [unspending(token.attempt)] : []),
+      { label: 'outcomes.insert', sql, params },
+    ]);
+    const { insertId } = outcomeOf(results.at(-1));
+    tx.last(this.#sealing.writing(insertId, {
       tokenauth: stored.tokenauth,
       accesstoken: token.accessToken,
       refreshtoken: keepsRefreshToken ? stored.refreshtoken : token.refreshToken,
-    });
+    }));
     return insertId;
   }
 

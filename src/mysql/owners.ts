@@ -1,5 +1,5 @@
 import { providerPolicies, refreshModes, type Owner } from '../domain/owner.ts';
-import type { Session } from './connection.ts';
+import type { Session, Statement } from './connection.ts';
 
 /** What counts where a row of `tsxwho` says nothing. */
 export interface OwnerDefaults {
@@ -43,9 +43,18 @@ export class OwnerTable {
     return row && this.#toOwner(row);
   }
 
-  async byDid(session: Session, did: number): Promise<Owner | undefined> {
-    const [row] = await session.query<OwnerRow>({ label: 'owners.byDid', sql: `SELECT ${columns} FROM tsxwho WHERE tsxwhodid = ? AND isvalid = 1`, params: [did] });
+  byDidStatement(did: number): Statement {
+    return { label: 'owners.byDid', sql: `SELECT ${columns} FROM tsxwho WHERE tsxwhodid = ? AND isvalid = 1`, params: [did] };
+  }
+
+  /** @param rows what the statement above brought */
+  read(rows: unknown): Owner | undefined {
+    const [row] = rows as OwnerRow[];
     return row && this.#toOwner(row);
+  }
+
+  async byDid(session: Session, did: number): Promise<Owner | undefined> {
+    return this.read(await session.query(this.byDidStatement(did)));
   }
 
   async countValid(session: Session): Promise<number> {

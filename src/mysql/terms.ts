@@ -1,5 +1,5 @@
 import type { Epoch } from '../domain/lease.ts';
-import type { Database, Session } from './connection.ts';
+import type { Database, Session, Statement } from './connection.ts';
 
 const clockMs = 'ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000)';
 
@@ -44,13 +44,22 @@ export class TermTable {
   }
 }
 
+const epochNow: Statement = { label: 'terms.epoch', sql: 'SELECT epoch FROM tstepoch WHERE id = 1' };
+
 /** Holds off the beginning of a new term until the transaction ends. An explicit lock: a plain read or a subquery would not fence. */
+export const epochUnderLock: Statement = { label: 'terms.epoch', sql: `${epochNow.sql} LOCK IN SHARE MODE` };
+
 export async function lockEpoch(tx: Session): Promise<Epoch> {
-  return readEpoch(tx, 'LOCK IN SHARE MODE');
+  return epochIn(await tx.query(epochUnderLock));
 }
 
-async function readEpoch(tx: Session, lock = ''): Promise<Epoch> {
-  const [row] = await tx.query<{ epoch: number }>({ label: 'terms.epoch', sql: `SELECT epoch FROM tstepoch WHERE id = 1 ${lock}` });
+async function readEpoch(tx: Session): Promise<Epoch> {
+  return epochIn(await tx.query(epochNow));
+}
+
+/** @param rows what one of the statements above brought */
+export function epochIn(rows: unknown): Epoch {
+  const [row] = rows as { epoch: number }[];
   // Without it no term could fence another.
   if (!row) throw new Error('The table tstepoch lacks its row: INSERT INTO tstepoch (id, epoch) VALUES (1, a number above every tsttoken.attemptepoch)');
   return Number(row.epoch);

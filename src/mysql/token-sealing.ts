@@ -1,6 +1,6 @@
 import { Secret } from '../domain/secret.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
-import type { Session } from './connection.ts';
+import type { Session, Statement } from './connection.ts';
 
 export const sealedColumns = ['tokenauth', 'accesstoken', 'refreshtoken'] as const;
 export type SealedColumn = (typeof sealedColumns)[number];
@@ -43,9 +43,10 @@ export class TokenSealing {
     return affectedRows === 1;
   }
 
-  async write(session: Session, version: number, values: SecretColumns): Promise<void> {
+  /** Writes the columns of a row, sealed where there is a key. */
+  writing(version: number, values: SecretColumns): Statement {
     const { set, params } = this.#assignments(version, values);
-    await session.execute({ label: 'tokens.write', sql: `UPDATE tsttoken SET ${set} WHERE tokendid = ?`, params: [...params, version] });
+    return { label: 'tokens.write', sql: `UPDATE tsttoken SET ${set} WHERE tokendid = ?`, params: [...params, version] };
   }
 
   #assignments(version: number, values: SecretColumns): { set: string; params: (string | null)[] } {

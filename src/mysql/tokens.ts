@@ -2,7 +2,7 @@ import { Secret } from '../domain/secret.ts';
 import { tokenStates, type Token } from '../domain/token.ts';
 import { Unsealable, type Fingerprints } from '../runtime/key-ring.ts';
 import type { Logger } from '../runtime/log.ts';
-import type { Session } from './connection.ts';
+import type { Session, Statement } from './connection.ts';
 import type { StoredColumns, TokenSealing } from './token-sealing.ts';
 
 interface TokenRow extends StoredColumns {
@@ -38,8 +38,16 @@ export class TokenTable {
 
   /** The current token of each slot of the owner. */
   async ofOwner(session: Session, ownerDid: number, signal?: AbortSignal): Promise<Token[]> {
-    const rows = await session.query<TokenRow>({ label: 'tokens.ofOwner', sql: `${selectValid} AND t.tsxwhodid = ? ORDER BY t.tokendid`, params: [ownerDid] }, signal);
-    return currentOfEachSlot(this.#toTokens(rows));
+    return this.readCurrent(await session.query(this.ofOwnerStatement(ownerDid), signal));
+  }
+
+  ofOwnerStatement(ownerDid: number): Statement {
+    return { label: 'tokens.ofOwner', sql: `${selectValid} AND t.tsxwhodid = ? ORDER BY t.tokendid`, params: [ownerDid] };
+  }
+
+  /** @param rows what the statement above brought */
+  readCurrent(rows: unknown): Token[] {
+    return currentOfEachSlot(this.#toTokens(rows as TokenRow[]));
   }
 
   /** Valid rows with an id above `after`, in the order of their ids. */

@@ -1,74 +1,125 @@
 import { CommitUnknown, StoreUnavailable } from '../domain/errors.ts';
-import { outcomeOf } from './connection.ts';
-import type { Outcome, Session, Statement } from './connection.ts';
+import { joined, outcomeOf, type Outcome, type Session, type Statement } from './connection.ts';
+import { isDuplicateKey } from './failure.ts';
 import type { Link } from './link.ts';
 
-type Run = (statement: Statement, signal?: AbortSignal) => Promise<unknown>;
+/** What a transaction needs of the database it runs on. */
+export interface TransactionHost {
+  /** Sends a statement that changes nothing for good on a link that lives; the caller releases the link. */
+  begin(statement: Statement): Promise<{ readonly link: Link; readonly result: unknown }>;
+  run(link: Link, statement: Statement, signal?: AbortSignal): Promise<unknown>;
+}
+
+/** A transaction under way. It begins with its first statement, in the same round trip. */
+export interface Transaction extends Session {
+  /** Adds a statement that is carried out with COMMIT, in one round trip, in the order added; its refusal rolls back. */
+  last(statement: Statement): void;
+}
+
+const beginning: Statement = { label: 'transaction.begin', sql: 'START TRANSACTION' };
+const ending: Statement = { label: 'transaction.commit', sql: 'COMMIT' };
 
 /**
- * Does `work` in the transaction that was begun on the link, then commits it, or rolls it back when `work` throws.
+ * Does `work` in a transaction, then commits it, or rolls it back when `work` throws.
  * After a failure of the store the link is broken and the server rolls back by itself.
  */
-export async function carryOut<T>(link: Link, run: Run, work: (tx: Session) => Promise<T>): Promise<T> {
-  const tx = new Transaction(run);
-  let result: T;
+export async function carryOut<T>(host: TransactionHost, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const tx = new OpenTransaction(host);
   try {
-    result = await work(tx);
-  } catch (error) {
-    tx.end();
-    await rollBack(link, run);
-    throw error;
-  }
-  tx.end();
-  await commit(link, run);
-  return result;
-}
-
-/** No signal reaches COMMIT: whoever stops waiting for its answer cannot know what became of it. */
-async function commit(link: Link, run: Run): Promise<void> {
-  // The server has lost or undone what was done before, though `work` took no notice; COMMIT is not sent.
-  if (link.broken) throw new StoreUnavailable('mysql');
-  try {
-    await run({ label: 'transaction.commit', sql: 'COMMIT' });
-  } catch (error) {
-    link.destroy();
-    throw new CommitUnknown(error instanceof StoreUnavailable ? error.cause : error);
+    const result = await tx.during(work);
+    await tx.commit();
+    return result;
+  } finally {
+    tx.release();
   }
 }
 
-async function rollBack(link: Link, run: Run): Promise<void> {
-  if (link.broken) return;
-  try {
-    await run({ label: 'transaction.rollback', sql: 'ROLLBACK' });
-  } catch {
-    link.destroy();
-  }
-}
-
-class Transaction implements Session {
-  readonly #run: Run;
+class OpenTransaction implements Transaction {
+  readonly #host: TransactionHost;
+  readonly #last: Statement[] = [];
+  #link: Link | undefined;
   #over = false;
 
-  constructor(run: Run) {
-    this.#run = run;
+  constructor(host: TransactionHost) {
+    this.#host = host;
   }
 
   async query<T extends object>(statement: Statement, signal?: AbortSignal): Promise<T[]> {
-    this.#check(statement);
-    return (await this.#run(statement, signal)) as T[];
+    const [rows] = await this.all([statement], signal);
+    return rows as T[];
   }
 
   async execute(statement: Statement, signal?: AbortSignal): Promise<Outcome> {
-    this.#check(statement);
-    return outcomeOf(await this.#run(statement, signal));
+    const [result] = await this.all([statement], signal);
+    return outcomeOf(result);
   }
 
-  end(): void {
-    this.#over = true;
+  async all(statements: readonly Statement[], signal?: AbortSignal): Promise<unknown[]> {
+    // A statement that nobody waited for would run in the next user's transaction.
+    if (this.#over) throw new Error(`${statements[0]?.label ?? ''}: the transaction is over`);
+    signal?.throwIfAborted();
+    if (this.#link) return resultsOf(await this.#host.run(this.#link, joined(statements), signal), statements.length);
+    const { link, result } = await this.#host.begin(joined([beginning, ...statements]));
+    this.#link = link;
+    return (result as unknown[]).slice(1);
   }
 
-  /** A statement that nobody waited for would run in the next user's transaction. */
-  #check(statement: Statement): void {
-    if (this.#over) throw new Error(`${statement.label}: the transaction is over`);
+  last(statement: Statement): void {
+    this.#last.push(statement);
   }
+
+  async during<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await work(this);
+    } catch (error) {
+      await this.#rollBack();
+      throw error;
+    } finally {
+      this.#over = true;
+    }
+  }
+
+  /** No signal reaches COMMIT: whoever stops waiting for its answer cannot know what became of it. */
+  async commit(): Promise<void> {
+    const link = this.#link ?? (await this.#begin());
+    // The server has lost or undone what was done before, though `work` took no notice; COMMIT is not sent.
+    if (link.broken) throw new StoreUnavailable('mysql');
+    try {
+      await this.#host.run(link, joined([...this.#last, ending]));
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw this.#unknown(link, error);
+      await this.#rollBack();
+      throw error;
+    }
+  }
+
+  release(): void {
+    this.#link?.release();
+  }
+
+  async #begin(): Promise<Link> {
+    const { link } = await this.#host.begin(beginning);
+    this.#link = link;
+    return link;
+  }
+
+  #unknown(link: Link, error: unknown): CommitUnknown {
+    link.destroy();
+    return new CommitUnknown(error instanceof StoreUnavailable ? error.cause : error);
+  }
+
+  async #rollBack(): Promise<void> {
+    const link = this.#link;
+    if (!link || link.broken) return;
+    try {
+      await this.#host.run(link, { label: 'transaction.rollback', sql: 'ROLLBACK' });
+    } catch {
+      link.destroy();
+    }
+  }
+}
+
+/** The driver gives the result of a single statement bare. */
+export function resultsOf(result: unknown, statements: number): unknown[] {
+  return statements === 1 ? [result] : (result as unknown[]);
 }

@@ -3,6 +3,7 @@ import { StoreUnavailable } from '../domain/errors.ts';
 import type { KeptAnswer } from '../journal/kept-answer.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OutcomeTable, RecordResult } from '../mysql/outcomes.ts';
+import { readOwnerPool, type OwnerPool } from '../mysql/owner-pool.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
@@ -45,8 +46,8 @@ export class AnswerRedeemer {
   /** Repeats until the record has it. @throws the signal's reason when aborted; the answer is then still kept */
   async redeem(answer: KeptAnswer, signal?: AbortSignal): Promise<RecordResult> {
     const { db, owners, tokens, clock, logger, databaseShare } = this.#parts;
-    const read = (): Promise<[Owner | undefined, Token[]]> => databaseShare.run(() => Promise.all([owners.byDid(db, answer.ownerDid), tokens.ofOwner(db, answer.ownerDid)]));
-    const [owner, siblings] = await untilStored(read, clock, logger, signal);
+    const read = (): Promise<OwnerPool> => databaseShare.run(() => readOwnerPool(db, owners, tokens, answer.ownerDid));
+    const { owner, siblings } = await untilStored(read, clock, logger, signal);
     return this.redeemFor(owner, siblings, answer, signal);
   }
 

@@ -4,6 +4,7 @@ import type { Owner } from '../domain/owner.ts';
 import type { Secret } from '../domain/secret.ts';
 import type { Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
+import { readOwnerPool } from '../mysql/owner-pool.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
@@ -51,7 +52,7 @@ export class SubjectReader {
 
   async read(version: number, ownerDid: number, cause: RefreshCause): Promise<Subject | RefreshResult> {
     const { db, owners, tokens } = this.#parts;
-    const [owner, siblings] = await Promise.all([owners.byDid(db, ownerDid), tokens.ofOwner(db, ownerDid)]);
+    const { owner, siblings } = await readOwnerPool(db, owners, tokens, ownerDid);
     const token = siblings.find((sibling) => sibling.version === version);
     if (!owner || !token) return skipped('gone');
     const obstacle = this.#obstacle(token, cause);

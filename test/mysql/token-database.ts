@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, vi } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
 import type { Token } from '../../src/domain/token.ts';
-import { openDatabase, type Database, type DatabaseOptions, type Session } from '../../src/mysql/connection.ts';
+import type { Transaction } from '../../src/mysql/transaction.ts';
+import { openDatabase, type Database, type DatabaseOptions } from '../../src/mysql/connection.ts';
 import { TokenSealing } from '../../src/mysql/token-sealing.ts';
 import { TokenTable } from '../../src/mysql/tokens.ts';
 import { Fingerprints, KeyRing } from '../../src/runtime/key-ring.ts';
@@ -118,7 +119,8 @@ export function heldBeforeCommit(db: Database, beforeCommit: () => void | Promis
   return {
     query: (statement, signal) => db.query(statement, signal),
     execute: (statement, signal) => db.execute(statement, signal),
-    transaction: (work: (tx: Session) => Promise<never>, signal) =>
+    all: (statements, signal) => db.all(statements, signal),
+    transaction: (work: (tx: Transaction) => Promise<never>, signal) =>
       db.transaction(async (tx) => {
         const result = await work(tx);
         await beforeCommit();

@@ -55,6 +55,6 @@ test('two nodes that seal a row at the same time leave it readable', async () =>
 
 test('a missing client authentication is written as none, for its column takes no NULL', async () => {
   const version = await database().addToken(await database().addOwner());
-  await new TokenSealing(ring).write(database().db, version, { tokenauth: null, accesstoken: new Secret('at'), refreshtoken: null });
+  await database().db.execute(new TokenSealing(ring).writing(version, { tokenauth: null, accesstoken: new Secret('at'), refreshtoken: null }));
   expect(await database().row(version)).toMatchObject({ tokenauth: '', refreshtoken: null });
 });

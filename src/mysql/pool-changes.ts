@@ -27,14 +27,14 @@ export class PoolChanges {
     return this.#change(token, `state = '${state}', dueat = NULL`, 'pool.end', event);
   }
 
-  /** Takes an idle row out of its slot, because a newer one was inserted beside it. */
+  /** Takes a row out of its slot, because a newer one was inserted beside it; not while its refresh is under way. */
   async supersede(token: Token, event: HistoryEvent): Promise<boolean> {
-    return this.#change(token, 'isvalid = 0, dueat = NULL', 'pool.supersede', event);
+    return this.#change(token, 'isvalid = 0, dueat = NULL', 'pool.supersede', event, "'idle', 'stopped', 'dead', 'in_doubt'");
   }
 
-  async #change(token: Token, set: string, label: string, event: HistoryEvent): Promise<boolean> {
+  async #change(token: Token, set: string, label: string, event: HistoryEvent, from = "'idle'"): Promise<boolean> {
     return this.#db.transaction(async (tx) => {
-      const sql = `UPDATE tsttoken SET ${set}, uc = COALESCE(uc, 0) + 1, statesince = NOW(3) WHERE tokendid = ? AND isvalid = 1 AND state = 'idle' AND COALESCE(uc, 0) = ?`;
+      const sql = `UPDATE tsttoken SET ${set}, uc = COALESCE(uc, 0) + 1, statesince = NOW(3) WHERE tokendid = ? AND isvalid = 1 AND state IN (${from}) AND COALESCE(uc, 0) = ?`;
       const { affectedRows } = await tx.execute({ label, sql, params: [token.version, token.uc] });
       if (affectedRows === 1) await appendEvents(tx, [event]);
       return affectedRows === 1;

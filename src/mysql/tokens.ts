@@ -41,6 +41,13 @@ export class TokenTable {
     return this.readCurrent(await session.query(this.ofOwnerStatement(ownerDid), signal));
   }
 
+  /** The current tokens of the owner's slots, and valid rows that a newer one stands before. */
+  async allOfOwner(session: Session, ownerDid: number): Promise<{ readonly current: Token[]; readonly shadowed: Token[] }> {
+    const all = this.#toTokens(await session.query<TokenRow>(this.ofOwnerStatement(ownerDid)));
+    const current = currentOfEachSlot(all);
+    return { current, shadowed: all.filter((token) => !current.includes(token)) };
+  }
+
   ofOwnerStatement(ownerDid: number): Statement {
     return { label: 'tokens.ofOwner', sql: `${selectValid} AND t.tsxwhodid = ? ORDER BY t.tokendid`, params: [ownerDid] };
   }

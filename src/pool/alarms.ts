@@ -17,6 +17,8 @@ export interface FailedRefreshReport {
   readonly next: NextStep;
   /** Failures in a row, this one included. */
   readonly failures: number;
+  /** True: people were told of the cause already, so there is no mail. */
+  readonly isKnown?: boolean;
 }
 
 /** Tells people that a refresh failed: one log line and one mail. A mail that cannot be sent never fails a refresh. */
@@ -32,10 +34,10 @@ export class Alarms {
   }
 
   refreshFailed(report: FailedRefreshReport): void {
-    const { owner, token, failure, next, failures } = report;
+    const { owner, token, failure, next, failures, isKnown = false } = report;
     const level = next.step === 'retry' ? 'warn' : 'error';
     this.#logger[level]({ owner: owner.id, version: token.version, failure: failure.kind, detail: failure.detail, failures, next: next.step }, 'A refresh failed');
-    this.#mail(owner, messageOf(report));
+    if (!isKnown) this.#mail(owner, messageOf(report));
   }
 
   #mail(owner: Owner, { subject, text }: Message): void {
@@ -48,10 +50,11 @@ export class Alarms {
 
 function messageOf({ owner, token, failure, next, failures }: FailedRefreshReport): Message {
   const about = { ownerId: owner.id, tokenUrl: owner.tokenUrl, failure };
+  const attempt = { attempt: failures, attempts: owner.retryMax + 1 };
   switch (next.step) {
     case 'retry':
-      if (failure.kind === 'invalid_client') return clientRefused({ ...about, clientId: clientOf(token.auth).id, nextAt: next.atMs });
-      return attemptFailed({ ...about, attempt: failures, attempts: owner.retryMax + 1, nextAt: next.atMs });
+      if (failure.kind === 'invalid_client') return clientRefused({ ...about, ...attempt, clientId: clientOf(token.auth).id, nextAt: next.atMs });
+      return attemptFailed({ ...about, ...attempt, nextAt: next.atMs });
     case 'stop':
       return maximumReached({ ...about, attempts: failures });
     case 'bury':

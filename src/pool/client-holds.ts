@@ -4,6 +4,14 @@ import type { Clock } from '../runtime/clock.ts';
 
 interface Hold {
   readonly until: number;
+  /** How often in a row the client was refused, attempts that were under way at the same time counted as one. */
+  readonly refusals: number;
+}
+
+export interface Refusal {
+  readonly count: number;
+  /** Until when, epoch ms, the client was held before; undefined: it was not. */
+  readonly heldUntil: number | undefined;
 }
 
 /**
@@ -24,8 +32,19 @@ export class ClientHolds {
     return hold && hold.until > this.#clock.now() ? hold.until : undefined;
   }
 
+  /** Counts a refusal of the token's client. */
+  refused(owner: Owner, token: Token): Refusal {
+    const heldUntil = this.heldUntil(owner, token);
+    const { until, refusals } = this.#holds.get(keyOf(owner, token)) ?? { until: 0, refusals: 0 };
+    const count = heldUntil === undefined ? refusals + 1 : refusals;
+    this.#holds.set(keyOf(owner, token), { until, refusals: count });
+    return { count, heldUntil };
+  }
+
+  /** Holds the client, never for less than it is held already. */
   hold(owner: Owner, token: Token, until: number): void {
-    this.#holds.set(keyOf(owner, token), { until });
+    const { until: before, refusals } = this.#holds.get(keyOf(owner, token)) ?? { until, refusals: 0 };
+    this.#holds.set(keyOf(owner, token), { until: Math.max(until, before), refusals });
   }
 
   release(owner: Owner, token: Token): void {

@@ -43,14 +43,14 @@ export class PoolPlanner {
 
   async #takeInOwner(owner: Owner, rows: readonly Token[]): Promise<void> {
     const { db, tokens, scheduler, publisher, clock } = this.#parts;
-    const current = await tokens.ofOwner(db, owner.did);
+    const { current, shadowed } = await tokens.allOfOwner(db, owner.did);
     const drained = withdrawsDuringRefresh(owner, current.length > 1);
     const taken = rows.filter((row) => current.some(({ version }) => version === row.version));
     const plans = taken.map(({ version, issuedAt, validityMs }) => ({ version, ownerDid: owner.did, dueAt: scheduler.dueAt(owner, drained, issuedAt, validityMs) }));
     await tokens.plan(db, plans);
     for (const row of taken) await publisher.publish(owner.id, liveView(owner, row, current, clock.now()));
     await scheduler.schedule(plans);
-    await this.#supersede(owner, rows.filter((row) => !taken.includes(row)));
+    await this.#supersede(owner, shadowed);
   }
 
   /** A slot has one valid row: the newest, inserted to replace the others. */

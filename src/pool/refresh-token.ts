@@ -105,7 +105,7 @@ export class TokenRefresher {
     const withdrawn = await this.#releaseToCallers(subject, term, cause);
     if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
     return this.#limiter.run(async () => {
-      const issuedAt = Math.floor(this.#parts.clock.now());
+      const issuedAt = wholeSecond(this.#parts.clock.now());
       const answer = await this.#ask(subject, claim, issuedAt);
       if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);
       if (answer.kind !== 'granted') return this.#parts.failures.settle(subject, claim, answer, withdrawn);
@@ -189,4 +189,9 @@ export class TokenRefresher {
       metrics.refreshEnded(outcome, (clock.monotonic() - begun) / 1000);
     }
   }
+}
+
+/** Providers count a token's life in whole seconds (RFC 7519 section 2, NumericDate), so it may end up to a second before it would by our clock. */
+function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
 }

@@ -12,7 +12,7 @@ import type { TokenTable } from '../mysql/tokens.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Alarms } from './alarms.ts';
-import type { ClientHolds } from './client-holds.ts';
+import type { ClientHolds, Refusal } from './client-holds.ts';
 import { liveView } from './live-view.ts';
 import { untilStored } from './persist.ts';
 import { codeOf, type RefreshResult } from './refresh-result.ts';
@@ -45,12 +45,13 @@ export class FailureSettler {
   }
 
   async settle({ owner, token }: Subject, claim: Claim, failure: RefreshFailure, withdrawn: boolean): Promise<RefreshResult> {
-    const failures = token.retryCount + 1;
+    const refusal = failure.kind === 'invalid_client' ? this.#parts.holds.refused(owner, token) : undefined;
+    const failures = Math.max(token.retryCount + 1, refusal?.count ?? 0);
     const next = afterFailure(failure, owner, failures, Math.floor(this.#parts.clock.now()));
-    if (failure.kind === 'invalid_client') this.#parts.holds.hold(owner, token, next.step === 'retry' ? next.atMs : Infinity);
+    if (refusal) this.#parts.holds.hold(owner, token, next.step === 'retry' ? next.atMs : Infinity);
     if (next.step === 'doubt') await this.doubt(owner, token, claim.attempt, failure);
     else await this.#release(owner, token, claim, failures, next, failure);
-    this.#parts.alarms.refreshFailed({ owner, token, failure, next, failures });
+    this.#parts.alarms.refreshFailed({ owner, token, failure, next, failures, isKnown: isKnown(refusal, next) });
     if (withdrawn) await this.republish(owner, token.version);
     return { kind: 'failed', code: codeOf(failure), failure: failure.kind };
   }
@@ -88,6 +89,11 @@ export class FailureSettler {
     await untilStored(() => outcomes.release(release), clock, logger);
     if (dueAt !== null) await scheduler.schedule([{ version: token.version, ownerDid: owner.did, dueAt }]);
   }
+}
+
+/** Whether people were told already, of another owner's token, that the client is refused. */
+function isKnown(refusal: Refusal | undefined, next: NextStep): boolean {
+  return refusal?.heldUntil === Infinity || (refusal?.heldUntil !== undefined && next.step === 'retry');
 }
 
 function eventOf(owner: Owner, token: Token, next: NextStep, failure: RefreshFailure): HistoryEvent {

@@ -15,8 +15,12 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** An answer within this time, ms, is always good enough. */
+const leastUncertaintyMs = 20;
+
 export class ClusterClock implements Clock {
   #offset = Date.now() - performance.now();
+  #trustedUncertaintyMs = Infinity;
 
   now(): number {
     return performance.now() + this.#offset;
@@ -35,10 +39,17 @@ export class ClusterClock implements Clock {
   }
 
   /**
-   * Takes over the database's time.
+   * Takes over the database's time, unless the answer took so long that what was known is better:
+   * this process may have been paused meanwhile. The bound widens with each answer that is left out.
    * @param remoteNow epoch ms that the database said @param askedAt monotonic ms when it was asked @param answeredAt when it answered
    */
   follow(remoteNow: number, askedAt: number, answeredAt: number): void {
+    const uncertaintyMs = answeredAt - askedAt;
+    if (uncertaintyMs > this.#trustedUncertaintyMs) {
+      this.#trustedUncertaintyMs *= 2;
+      return;
+    }
+    this.#trustedUncertaintyMs = Math.max(leastUncertaintyMs, 2 * uncertaintyMs);
     this.#offset = remoteNow - (askedAt + answeredAt) / 2;
   }
 

@@ -32,8 +32,8 @@ export function attemptFailed(mail: FailedAttempt): Message {
 export function maximumReached(mail: FailedRefresh & { readonly attempts: number }): Message {
   return message(mail, [
     `The refresh of an access token failed ${mail.attempts} times: the maximum number of attempts is reached.`,
-    'What happens next: this token is not refreshed any more. Callers get it until it expires.',
-    `What to do: ${remedy(mail.failure)} ${restart(mail.ownerId)}`,
+    `What happens next: this token is not refreshed any more${mail.failure.kind === 'invalid_client' ? ', nor are those of other owners with the same client' : ''}. Callers get it until it expires.`,
+    `What to do: ${remedy(mail.failure)} ${restart(mail.ownerId)}${mail.failure.kind === 'invalid_client' ? ', and so for each of the other owners' : ''}`,
   ]);
 }
 
@@ -57,10 +57,10 @@ export function grantDead(mail: FailedRefresh & { readonly expiresAt: number }):
 }
 
 /** One alert for all owners of a client. */
-export function clientRefused(mail: FailedRefresh & { readonly clientId: string; readonly nextAt: number | null }): Message {
+export function clientRefused(mail: FailedAttempt & { readonly clientId: string }): Message {
   return message(mail, [
-    `The provider refused the credentials of the client "${oneLine(mail.clientId)}".`,
-    `What happens next: all owners of this client wait${mail.nextAt === null ? '' : `; the client is tried again at ${time(mail.nextAt)}`}. Callers get the tokens that are valid now, as long as they live.`,
+    `The provider refused the credentials of the client "${oneLine(mail.clientId)}". This was attempt ${mail.attempt} of ${mail.attempts}.`,
+    `What happens next: all owners of this client wait; the client is tried again at ${time(mail.nextAt)}. Callers get the tokens that are valid now, as long as they live.`,
     `What to do: ${remedy(mail.failure)} There is no further mail for the other owners of this client.`,
   ]);
 }

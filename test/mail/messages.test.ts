@@ -58,9 +58,13 @@ describe('The text of a mail', () => {
   });
 
   it('names the client that was refused, and that all its owners wait', () => {
-    const { subject, text } = clientRefused({ ...about('invalid_client'), clientId: 'client-1', nextAt: at });
+    const { subject, text } = clientRefused({ ...about('invalid_client'), clientId: 'client-1', attempt: 1, attempts: 3, nextAt: at });
     expect(subject).toBe('[Token Generation Failed]- Invalid Credentials in "gw 1"');
-    expect(text).toMatch(/client "client-1"[^]*all owners of this client wait[^]*tsttoken\.tokenauth/);
+    expect(text).toMatch(/client "client-1"[^]*attempt 1 of 3[^]*all owners of this client wait[^]*tsttoken\.tokenauth/);
+  });
+
+  it('tells that all owners of a client stop with it', () => {
+    expect(maximumReached({ ...about('invalid_client'), attempts: 3 }).text).toMatch(/nor are those of other owners with the same client[^]*restart\/gw%201, and so for each of the other owners/);
   });
 
   it('hides the query and the credentials of an endpoint', () => {

@@ -48,7 +48,7 @@ export function buildVerbs(ground: Ground): Verbs {
   const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, databaseShare, defaultLifetimeMs: config.refresh.defaultLifetime });
   const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger });
   const subjects = new SubjectReader({ db, owners, tokens, changes, holds, scheduler, clock, logger });
-  const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, clock });
+  const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const refresher = new TokenRefresher({
     subjects,
     claims,

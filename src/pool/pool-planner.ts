@@ -6,6 +6,7 @@ import type { OwnerTable } from '../mysql/owners.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Limiter } from '../runtime/limiter.ts';
 import { liveView } from './live-view.ts';
 import { jobOf } from './refresh-subject.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -18,6 +19,7 @@ export interface PlannerParts {
   readonly changes: PoolChanges;
   readonly scheduler: Scheduler;
   readonly publisher: TokenPublisher;
+  readonly databaseShare: Limiter;
   readonly clock: Clock;
 }
 
@@ -31,14 +33,16 @@ export class PoolPlanner {
 
   /** @returns how many rows were taken in */
   async takeIn(unplanned: readonly Token[]): Promise<number> {
-    const { db, owners, tokens } = this.#parts;
+    const { db, tokens, databaseShare } = this.#parts;
     await tokens.sealTouched(db, unplanned.map((token) => token.version));
     const byOwner = Map.groupBy(unplanned, (token) => token.ownerDid);
-    for (const [ownerDid, rows] of byOwner) {
-      const owner = await owners.byDid(db, ownerDid);
-      if (owner) await this.#takeInOwner(owner, rows);
-    }
+    await Promise.all([...byOwner].map(([ownerDid, rows]) => databaseShare.run(() => this.#takeInRows(ownerDid, rows))));
     return unplanned.length;
+  }
+
+  async #takeInRows(ownerDid: number, rows: readonly Token[]): Promise<void> {
+    const owner = await this.#parts.owners.byDid(this.#parts.db, ownerDid);
+    if (owner) await this.#takeInOwner(owner, rows);
   }
 
   async #takeInOwner(owner: Owner, rows: readonly Token[]): Promise<void> {

@@ -105,10 +105,13 @@ export class Fingerprints {
   }
 }
 
-/** The keys for what leaves MySQL (Redis, journal): the configured ones, else one made of the cluster's key, so that neither ever holds a token in the clear. */
+/**
+ * The keys for what leaves MySQL (Redis, journal): the configured ones, and one made of the cluster's key. That one writes where none is
+ * configured, so that neither ever holds a token in the clear, and still reads what it wrote once there is another.
+ */
 export function transitKeys(configured: readonly RingKey[], clusterKey: Secret): readonly RingKey[] {
-  if (configured.length > 0) return configured;
-  return [{ id: 'cluster', key: new Secret(derive(clusterKey, 'transit').toString('base64')) }];
+  const own = { id: 'cluster', key: new Secret(derive(clusterKey, 'transit').toString('base64')) };
+  return configured.some(({ id }) => id === own.id) ? configured : [...configured, own];
 }
 
 function derive(clusterKey: Secret, purpose: string): Buffer {

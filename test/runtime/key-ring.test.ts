@@ -55,6 +55,14 @@ describe('The key ring', () => {
     expect(sealed).toMatch(/^sealed:v1:cluster:/);
     expect(new KeyRing(transitKeys([], cluster)).unseal(sealed, place)).toBe('token');
   });
+
+  it('reads what left the database before a key was configured', () => {
+    const cluster = key();
+    const sealed = new KeyRing(transitKeys([], cluster)).seal('token', place);
+    const configured = new KeyRing(transitKeys([{ id: 'k1', key: key() }], cluster));
+    expect(configured.unseal(sealed, place)).toBe('token');
+    expect(configured.seal('token', place)).toMatch(/^sealed:v1:k1:/);
+  });
 });
 
 describe('Fingerprints', () => {

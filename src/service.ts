@@ -101,7 +101,7 @@ function buildGround(config: Config, logging: Logging, metrics: Metrics, stores:
     writes,
     feedState,
     cache: new NearCache(clock, () => feedState.healthy()),
-    livePool: new LivePool(reads, writes, prefix, code, observe),
+    livePool: new LivePool(reads, writes, prefix, code, observe, (owner, slot, error) => logging.logger('redis').warn({ owner, slot, reason: error.message }, 'A token in the live pool cannot be read')),
     feed: new FeedPublisher(writes, prefix, observe),
     code,
     pending: new PendingAnswers(writes, prefix, observe),

@@ -27,6 +27,7 @@ export class FeedSubscriber implements Service {
   #heardAt = -Infinity;
   #watch: NodeJS.Timeout | undefined;
   #wasHealthy = false;
+  #stopped = false;
 
   constructor(redis: RedisClient, prefix: string, listener: FeedListener, logger: Logger) {
     this.#redis = redis;
@@ -44,7 +45,7 @@ export class FeedSubscriber implements Service {
     return performance.now() - this.#heardAt;
   }
 
-   
+  /** Subscribes in the background: a Redis that is away must not hold up the start. */
   async start(): Promise<void> {
     this.#redis.on('message', (_channel: string, text: string) => this.#receive(text));
     this.#redis.on('close', () => this.#lost('reconnect'));
@@ -52,20 +53,30 @@ export class FeedSubscriber implements Service {
     this.#redis.subscribe(this.#channel).catch((error: unknown) => this.#logger.warn({ error: String(error) }, 'The feed could not be subscribed'));
   }
 
-   
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#watch);
     this.#redis.disconnect();
   }
 
   #receive(text: string): void {
-    const numbered = decodeMessage(text);
+    const numbered = this.#stopped ? undefined : decodeMessage(text);
     if (!numbered) return;
     if (!this.healthy) this.#listener.onGap('silence');
     this.#heardAt = performance.now();
     this.#wasHealthy = true;
     this.#count(numbered);
-    this.#listener.onMessage(numbered.message);
+    this.#handOn(numbered.message);
+  }
+
+  /** A message that cannot be dealt with, such as one that a newer version sent, is as good as lost. */
+  #handOn(message: FeedMessage): void {
+    try {
+      this.#listener.onMessage(message);
+    } catch (error) {
+      this.#logger.warn({ kind: message.kind, error }, 'A message of the feed could not be dealt with');
+      this.#listener.onGap('gap');
+    }
   }
 
   #count({ stream, number }: Numbered): void {
@@ -82,6 +93,7 @@ export class FeedSubscriber implements Service {
   }
 
   #lost(why: Break): void {
+    if (this.#stopped) return;
     this.#heardAt = -Infinity;
     if (this.#wasHealthy) this.#logger.info({ why }, 'The feed was interrupted');
     this.#wasHealthy = false;

@@ -1,16 +1,20 @@
 import type { LiveToken } from '../domain/token.ts';
+import { Unsealable } from '../runtime/key-ring.ts';
 import { callRedis, type ObserveCall } from './call.ts';
 import type { RedisClient } from './connection.ts';
 import type { LiveTokenCode } from './live-token-code.ts';
 import { defineScripts } from './scripts.ts';
 
-/** How long a pool outlives its last token, ms: until then a stale write cannot bring an older version back. */
+/** How long a pool outlives its last token, and at least the last write, ms: until then a stale write cannot bring an older version back. */
 const keptAfterExpiryMs = 24 * 3600 * 1000;
 
 export interface PoolEntry {
   readonly ownerId: string;
   readonly token: LiveToken;
 }
+
+/** Told of a token that this node cannot read: it is under a key that is not in its ring, or was changed. */
+export type OnUnreadable = (ownerId: string, slot: string, error: Unsealable) => void;
 
 /**
  * The live pool: a hash for each owner with a field for each slot.
@@ -22,17 +26,19 @@ export class LivePool {
   readonly #prefix: string;
   readonly #code: LiveTokenCode;
   readonly #observe: ObserveCall;
+  readonly #onUnreadable: OnUnreadable;
 
-  constructor(reads: RedisClient, writes: RedisClient, prefix: string, code: LiveTokenCode, observe: ObserveCall) {
+  constructor(reads: RedisClient, writes: RedisClient, prefix: string, code: LiveTokenCode, observe: ObserveCall, onUnreadable: OnUnreadable = () => undefined) {
     this.#reads = reads;
     this.#writes = writes;
     this.#prefix = prefix;
     this.#code = code;
     this.#observe = observe;
+    this.#onUnreadable = onUnreadable;
     defineScripts(writes);
   }
 
-  /** @throws StoreUnavailable within the deadline of the read connection */
+  /** What cannot be read is left out, and told of. @throws StoreUnavailable within the deadline of the read connection */
   async tokensOf(ownerId: string): Promise<LiveToken[]> {
     const fields = await callRedis('pool.read', this.#observe, () => this.#reads.hgetall(this.#key(ownerId)));
     return this.#decodeAll(ownerId, fields);
@@ -41,7 +47,7 @@ export class LivePool {
   /** @returns whether the token was newer than what the pool held */
   async put(ownerId: string, token: LiveToken): Promise<boolean> {
     const reply = await callRedis('pool.put', this.#observe, () =>
-      this.#writes.putIfNewer(this.#key(ownerId), token.slot, token.version, token.uc, this.#code.encode(ownerId, token), keepUntil(token)),
+      this.#writes.putIfNewer(this.#key(ownerId), token.slot, token.version, token.uc, this.#code.encode(ownerId, token), Math.ceil(token.expiresAt), keptAfterExpiryMs),
     );
     return reply === 1;
   }
@@ -62,12 +68,15 @@ export class LivePool {
   }
 
   #decodeAll(ownerId: string, fields: Record<string, string>): LiveToken[] {
-    const tokens: LiveToken[] = [];
-    for (const [slot, value] of Object.entries(fields)) {
-      const token = this.#code.decode(ownerId, slot, value);
-      if (token) tokens.push(token);
-    }
-    return tokens;
+    return Object.entries(fields).flatMap(([slot, value]) => {
+      try {
+        return this.#code.decode(ownerId, slot, value) ?? [];
+      } catch (error) {
+        if (!(error instanceof Unsealable)) throw error;
+        this.#onUnreadable(ownerId, slot, error);
+        return [];
+      }
+    });
   }
 
   #key(ownerId: string): string {
@@ -77,8 +86,4 @@ export class LivePool {
   #markKey(): string {
     return `${this.#prefix}:built`;
   }
-}
-
-function keepUntil(token: LiveToken): number {
-  return Math.ceil(token.expiresAt + keptAfterExpiryMs);
 }

@@ -4,26 +4,27 @@ import type { RedisClient } from './connection.ts';
 
 /**
  * Puts a token into its slot unless the slot holds one of the same or a higher rank (version, then update count).
- * KEYS: the owner's pool. ARGV: slot, version, update count, value, time until which the pool is kept (epoch ms).
+ * A value in another form counts as none. The pool's time to live only grows.
+ * KEYS: the owner's pool. ARGV: slot, version, update count, value, expiry (epoch ms), time to keep it after that and at least (ms).
  * Returns 1 when it was put.
  */
 const putIfNewer = `
 local current = redis.call('HGET', KEYS[1], ARGV[1])
-if current then
-  local version, uc = string.match(current, '^(%d+):(%d+):')
+local version, uc = string.match(current or '', '^(%d+):(%d+):')
+if version then
   version, uc = tonumber(version), tonumber(uc)
   local newVersion, newUc = tonumber(ARGV[2]), tonumber(ARGV[3])
   if version > newVersion or (version == newVersion and uc >= newUc) then return 0 end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 local now = redis.call('TIME')
-local left = tonumber(ARGV[5]) - (now[1] * 1000 + math.floor(now[2] / 1000))
+local left = math.max(0, tonumber(ARGV[5]) - (now[1] * 1000 + math.floor(now[2] / 1000))) + tonumber(ARGV[6])
 if left > redis.call('PTTL', KEYS[1]) then redis.call('PEXPIRE', KEYS[1], math.ceil(left)) end
 return 1`;
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    putIfNewer(key: string, slot: string, version: number, uc: number, value: string, keepUntil: number): Result<number, Context>;
+    putIfNewer(key: string, slot: string, version: number, uc: number, value: string, expiresAt: number, keepMs: number): Result<number, Context>;
   }
 }
 

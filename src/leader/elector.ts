@@ -41,6 +41,7 @@ export class Elector implements Service {
   #stopping = false;
   #wake: () => void = () => undefined;
   #redisAwaySince: number | undefined;
+  #asking: Promise<boolean | undefined> | undefined;
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(parts: ElectorParts) {
@@ -148,7 +149,19 @@ export class Elector implements Service {
     await this.#parts.announceVacancy().catch(() => undefined);
   }
 
+  /** Whether the lease in Redis is held; undefined where Redis does not tell in time. One question at a time: a late answer counts for the next. */
   async #tryRedis(ask: () => Promise<boolean>): Promise<boolean | undefined> {
+    this.#asking ??= this.#ask(ask).finally(() => (this.#asking = undefined));
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, this.#parts.timing.renewMs, undefined);
+    try {
+      return await Promise.race([this.#asking, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #ask(ask: () => Promise<boolean>): Promise<boolean | undefined> {
     try {
       const answer = await ask();
       this.#redisAwaySince = undefined;

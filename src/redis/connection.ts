@@ -31,14 +31,14 @@ export type RedisClient = Redis | Cluster;
 
 /**
  * What a connection is for. Each use has a connection of its own, so that a slow one does not hold up the others:
- * `read` gives up at once, `write` after a second, `lease` well within a lease, `queue` as `write`,
+ * `read` and `write` give up soon, `lease` well within a lease, `queue` after two seconds,
  * `worker` and `subscriber` wait for as long as Redis is away.
  */
 export type RedisRole = 'read' | 'write' | 'lease' | 'queue' | 'worker' | 'subscriber';
 
 const commandTimeouts: Record<RedisRole, number | undefined> = {
   read: 150,
-  write: 1000,
+  write: 400,
   lease: 400,
   queue: 2000,
   worker: undefined,

@@ -24,6 +24,7 @@ export class RedisLease {
    * @throws StoreUnavailable
    */
   async acquire(leaseMs: number): Promise<boolean> {
+    if (this.#lock && this.#lock.expiration > Date.now() && (await this.extend(leaseMs))) return true;
     try {
       this.#lock = await this.#redlock.acquire([this.#key], leaseMs);
       return true;

@@ -58,6 +58,17 @@ export class PoolBuilder {
     return removed;
   }
 
+  /** Seals what the valid rows hold in the clear or under an old key. @returns how many rows were written */
+  async seal(signal: AbortSignal): Promise<number> {
+    const { db, tokens, record } = this.#parts;
+    const { rows } = await record.read();
+    let sealed = 0;
+    for (let start = 0; start < rows.length && !signal.aborted; start += batchSize) {
+      sealed += await tokens.sealTouched(db, rows.slice(start, start + batchSize).map(({ version }) => version));
+    }
+    return sealed;
+  }
+
   /** Looks again first: a token may have been inserted since the record was read. */
   async #withdraw(ownerId: string, strays: readonly LiveToken[]): Promise<number> {
     const { db, owners, tokens, publisher } = this.#parts;

@@ -46,6 +46,7 @@ export interface ReconcilerParts {
 export class Reconciler {
   readonly #parts: ReconcilerParts;
   #comparedAt = -Infinity;
+  #isSealed = false;
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -60,6 +61,7 @@ export class Reconciler {
     await this.#part('publish', () => publisher.retry());
     await this.#part('unplanned', () => this.#takeIn(term));
     await this.#part('compare', () => this.#compare(term));
+    await this.#part('seal', () => this.#seal(term));
     await this.#part('queue', () => this.#measureQueue());
   }
 
@@ -93,6 +95,15 @@ export class Reconciler {
     await livePool.markBuilt();
     this.#comparedAt = clock.monotonic();
     if (!isBuilt || lacking + strays > 0) logger.info({ tokens: entries.length, lacking, strays, wasEmpty: !isBuilt }, 'The live pool was made the same as the record');
+  }
+
+  /** Once for a process: its keys do not change. */
+  async #seal(term: Term): Promise<void> {
+    const { builder, logger } = this.#parts;
+    if (this.#isSealed) return;
+    const sealed = await builder.seal(term.signal);
+    this.#isSealed = !term.signal.aborted;
+    if (sealed > 0) logger.info({ tokens: sealed }, 'Tokens that stood in the clear, or under an old key, were sealed');
   }
 
   async #measureQueue(): Promise<void> {

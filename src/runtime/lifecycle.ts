@@ -5,12 +5,18 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts services in order and stops them in reverse; a failed start stops what had been started. */
+/**
+ * Starts services in order and stops them in reverse; a failed start stops what had been started.
+ * A stop during the start waits for the service that is starting, starts no more, and leaves nothing running.
+ */
 export class Lifecycle implements Service {
   readonly name: string;
   readonly #services: readonly Service[];
   readonly #onStopFailure: (name: string, error: unknown) => void;
   readonly #started: Service[] = [];
+  #starting: Promise<void> = Promise.resolve();
+  #ending: Promise<void> = Promise.resolve();
+  #stopping = false;
 
   constructor(name: string, services: readonly Service[], onStopFailure: (name: string, error: unknown) => void) {
     this.name = name;
@@ -19,24 +25,43 @@ export class Lifecycle implements Service {
   }
 
   async start(): Promise<void> {
+    this.#stopping = false;
+    this.#starting = this.#startAll();
+    await this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#starting.catch(() => undefined);
+    await this.#stopAll();
+  }
+
+  async #startAll(): Promise<void> {
     for (const service of this.#services) {
+      if (this.#stopping) return;
       this.#started.push(service);
       try {
         await service.start();
       } catch (error) {
-        await this.stop();
+        await this.#stopAll();
         throw error;
       }
     }
   }
 
-  async stop(): Promise<void> {
-    for (let service = this.#started.pop(); service !== undefined; service = this.#started.pop()) {
-      try {
-        await service.stop();
-      } catch (error) {
-        this.#onStopFailure(service.name, error);
-      }
+  /** Whoever comes second waits for the first. */
+  async #stopAll(): Promise<void> {
+    this.#ending = this.#ending.then(async () => {
+      for (let service = this.#started.pop(); service !== undefined; service = this.#started.pop()) await this.#stopOne(service);
+    });
+    await this.#ending;
+  }
+
+  async #stopOne(service: Service): Promise<void> {
+    try {
+      await service.stop();
+    } catch (error) {
+      this.#onStopFailure(service.name, error);
     }
   }
 }

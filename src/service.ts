@@ -76,7 +76,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
     subscriber,
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
-    atStart('warm-up', () => warmUp(verbs.record, cache, log)),
+    atStart('warm-up', () => warmUp(verbs.record, cache, clock, log)),
     new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal')),
     ...listeners,
     ...(elector ? [elector] : []),

@@ -5,8 +5,10 @@ interface Entry {
   readonly slots: Map<string, LiveToken>;
   /** What was handed out last: the fast answer while it is usable. */
   best: LiveToken | undefined;
-  /** Monotonic ms when a store was last asked. */
+  /** Monotonic ms when the store was asked that answered last. */
   checkedAt: number;
+  /** Monotonic ms; what was asked until then must be asked again. */
+  suspectAt: number;
   /** How long what the store said is trusted while the feed is broken, ms. */
   trustMs: number;
 }
@@ -63,17 +65,21 @@ export class NearCache {
     return entry && this.#pick(entry)?.accessToken;
   }
 
-  /** Takes what a store said. @param trustMs for how long it is trusted where the feed is broken */
-  learn(ownerId: string, tokens: readonly LiveToken[], trustMs: number): void {
+  /**
+   * Takes what a store said.
+   * @param trustMs for how long it is trusted where the feed is broken
+   * @param askedAt monotonic ms when the store was asked: what the feed said since, or failed to say, the store may not have known
+   */
+  learn(ownerId: string, tokens: readonly LiveToken[], trustMs: number, askedAt: number): void {
     const entry = this.#entry(ownerId);
     for (const token of tokens) put(entry, token);
     entry.best = undefined;
-    entry.checkedAt = this.#clock.monotonic();
+    entry.checkedAt = askedAt;
     entry.trustMs = trustMs;
     this.#wake(ownerId);
   }
 
-  /** Takes a token from the feed; of an owner not known yet it is all there is to know. */
+  /** Takes a token from the feed. An owner that no store was asked about yet is still to be looked up: the message may be older than what stands. */
   hear(ownerId: string, token: LiveToken): void {
     const entry = this.#entry(ownerId);
     put(entry, token);
@@ -88,7 +94,7 @@ export class NearCache {
 
   suspect(ownerId: string): void {
     const entry = this.#entries.get(ownerId);
-    if (entry) entry.checkedAt = -Infinity;
+    if (entry) entry.suspectAt = this.#clock.monotonic();
     this.#wake(ownerId);
   }
 
@@ -124,7 +130,7 @@ export class NearCache {
   #entry(ownerId: string): Entry {
     let entry = this.#entries.get(ownerId);
     if (!entry) {
-      entry = { slots: new Map(), best: undefined, checkedAt: this.#clock.monotonic(), trustMs: 0 };
+      entry = { slots: new Map(), best: undefined, checkedAt: -Infinity, suspectAt: -Infinity, trustMs: 0 };
       this.#entries.set(ownerId, entry);
     }
     return entry;
@@ -132,8 +138,9 @@ export class NearCache {
 
   #isTrusted(entry: Entry): boolean {
     const age = this.#clock.monotonic() - entry.checkedAt;
+    if (entry.checkedAt <= entry.suspectAt) return false;
     if (!this.#feedHealthy()) return age < entry.trustMs;
-    return age < recheckMs && entry.checkedAt >= this.#gapAt;
+    return age < recheckMs && entry.checkedAt > this.#gapAt;
   }
 
   #pick(entry: Entry): LiveToken | undefined {

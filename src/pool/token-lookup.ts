@@ -68,8 +68,9 @@ export class TokenLookup {
   }
 
   async #find(ownerId: string): Promise<Found> {
+    const askedAt = this.#clock.monotonic();
     const live = await this.#fromRedis(ownerId);
-    if (live && live.length > 0) this.#cache.learn(ownerId, live, trustRedisMs);
+    if (live && live.length > 0) this.#cache.learn(ownerId, live, trustRedisMs, askedAt);
     const usable = live && live.length > 0 ? this.#cache.anyUsable(ownerId) : undefined;
     if (usable !== undefined) return { kind: 'token', source: 'redis', accessToken: usable };
     try {
@@ -98,6 +99,7 @@ export class TokenLookup {
 
   async #fromMySql(ownerId: string, trustMs: number): Promise<Found> {
     const { db, owners, tokens } = this.#stores;
+    const askedAt = this.#clock.monotonic();
     const owner = await owners.byId(db, ownerId);
     if (!owner) return this.#unknown(ownerId);
     const rows = await tokens.ofOwner(db, owner.did);
@@ -106,7 +108,7 @@ export class TokenLookup {
       this.#cache.forget(ownerId);
       return { kind: 'no_tokens' };
     }
-    this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), trustMs);
+    this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), trustMs, askedAt);
     const usable = this.#cache.anyUsable(ownerId);
     return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
   }

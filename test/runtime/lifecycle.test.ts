@@ -76,9 +76,14 @@ describe('a lifecycle', () => {
   });
 
   test('stopped while it starts leaves nothing running, and starts no more', async () => {
-    const gate = Promise.withResolvers<undefined>();
-    const lifecycle = whole(part('a'), part('b', { start: () => gate.promise.then(() => void log.push('+b')) }), part('c'));
+    const [begun, gate] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const start = (): Promise<void> => {
+      begun.resolve(undefined);
+      return gate.promise.then(() => void log.push('+b'));
+    };
+    const lifecycle = whole(part('a'), part('b', { start }), part('c'));
     const starting = lifecycle.start();
+    await begun.promise;
     const stopping = lifecycle.stop();
     gate.resolve(undefined);
     await Promise.all([starting, stopping]);

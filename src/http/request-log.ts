@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 
+import { fingerprint } from '../runtime/fingerprint.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { FastPath } from './fast-path.ts';
 
@@ -31,12 +32,15 @@ export function routeOf(request: Request): string {
   return typeof route?.path === 'string' ? route.path.replaceAll(/[{}]/g, '') : 'unknown';
 }
 
+/** What a caller calls the owner where none was found can be a token, put into the wrong place. */
+const mayBeAnything = new Set(['TPS0013', 'TP0001', 'TP0002']);
+
 function describe(request: Request, response: Response): object {
   const { owner, code } = response.locals as { owner?: string; code?: string };
   return {
     method: request.method,
     route: routeOf(request),
-    ...(owner === undefined ? {} : { owner }),
+    ...(owner === undefined ? {} : { owner: mayBeAnything.has(code ?? '') ? `unknown ${fingerprint(owner)}` : owner }),
     ...(code === undefined ? {} : { code }),
     status: response.writableFinished ? response.statusCode : 'caller gone',
   };

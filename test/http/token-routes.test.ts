@@ -212,6 +212,14 @@ describe('the log', () => {
     expect(log.lines[0]?.fields).toMatchObject({ status: 400, code: 'TPS0013' });
   });
 
+  test('does not repeat what a caller put in the place of an owner nobody knows', async () => {
+    const { port, log } = await start({});
+    await call(port, 'GET', '/tokenservice/misplaced-value');
+    await vi.waitFor(() => { expect(log.lines).toHaveLength(1); });
+    expect(log.lines[0]?.fields).toMatchObject({ owner: expect.stringMatching(/^unknown [0-9a-f]{8}$/) as string });
+    expect(log.text).not.toContain('misplaced-value');
+  });
+
   test('holds nothing of a token that cannot be decoded', async () => {
     const { port, log } = await start({});
     await call(port, 'PUT', '/tokenservice/refresh/gw1/sensitive%zz');

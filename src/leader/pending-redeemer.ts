@@ -1,10 +1,14 @@
-import { unsealAnswer } from '../journal/kept-answer.ts';
+import { StoreUnavailable } from '../domain/errors.ts';
+import { unsealAnswer, type KeptAnswer } from '../journal/kept-answer.ts';
 import type { Attempts } from '../pool/attempts.ts';
 import type { AnswerRedeemer } from '../pool/redeem-answer.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+
+/** The next round is the repetition: one that waits for the record would hold up all that comes after it in its round. */
+const once = AbortSignal.abort();
 
 /** Brings answers into the record that another node received and could not record itself. */
 export class PendingRedeemer {
@@ -15,6 +19,7 @@ export class PendingRedeemer {
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #unreadable = new Set<string>();
+  readonly #refused = new Set<string>();
 
   constructor(pending: PendingAnswers, redeemer: AnswerRedeemer, attempts: Attempts, ring: KeyRing, logger: Logger, metrics: Metrics) {
     this.#pending = pending;
@@ -25,25 +30,36 @@ export class PendingRedeemer {
     this.#metrics = metrics;
   }
 
-  /** @throws StoreUnavailable */
+  /** @throws StoreUnavailable; what was not recorded is still pending */
   async redeemAll(signal: AbortSignal): Promise<void> {
     for (const [attempt, sealed] of Object.entries(await this.#pending.all())) {
-      if (!this.#attempts.has(attempt) && !this.#unreadable.has(attempt)) await this.#redeem(attempt, sealed, signal);
+      if (signal.aborted) return;
+      const answer = this.#attempts.has(attempt) || this.#unreadable.has(attempt) ? undefined : this.#read(attempt, sealed);
+      if (answer) await this.#redeem(answer);
     }
   }
 
-  async #redeem(attempt: string, sealed: string, signal: AbortSignal): Promise<void> {
-    let answer;
+  #read(attempt: string, sealed: string): KeptAnswer | undefined {
     try {
-      answer = unsealAnswer(attempt, sealed, this.#ring);
+      return unsealAnswer(attempt, sealed, this.#ring);
     } catch (error) {
       this.#unreadable.add(attempt);
       this.#logger.error({ attempt, reason: error instanceof Error ? error.message : '' }, 'A kept answer cannot be read: add its key to sealing.keys and start again');
-      return;
+      return undefined;
     }
-    const result = await this.#redeemer.redeem(answer, signal);
-    if (result.kind !== 'recorded') return;
-    this.#metrics.answerReplayed('redis');
-    this.#logger.info({ version: result.version, replaced: answer.version }, 'An answer that another node had received was recorded');
+  }
+
+  /** One that the record refuses stays pending, is said once, and holds up no other. */
+  async #redeem(answer: KeptAnswer): Promise<void> {
+    try {
+      const result = await this.#redeemer.redeem(answer, once);
+      if (result.kind !== 'recorded') return;
+      this.#metrics.answerReplayed('redis');
+      this.#logger.info({ version: result.version, replaced: answer.version }, 'An answer that another node had received was recorded');
+    } catch (error) {
+      if (error instanceof StoreUnavailable) throw error;
+      if (!this.#refused.has(answer.attempt)) this.#logger.error({ attempt: answer.attempt, version: answer.version, error }, 'A kept answer could not be recorded; it is tried again');
+      this.#refused.add(answer.attempt);
+    }
   }
 }

@@ -39,13 +39,19 @@ export class JournalReplay {
     await discardSettled(folder, (attempt) => this.#isSettled(attempt));
   }
 
+  /** One that the record refuses stays in the journal and holds up no other. */
   async #redeem(answer: Parameters<AnswerRedeemer['redeem']>[0], signal: AbortSignal): Promise<void> {
     const { redeemer, logger, metrics } = this.#parts;
-    const result = await redeemer.redeem(answer, signal);
-    this.#done.add(answer.attempt);
-    if (result.kind !== 'recorded') return;
-    metrics.answerReplayed('journal');
-    logger.info({ version: result.version, replaced: answer.version }, 'An answer was recorded from the journal');
+    try {
+      const result = await redeemer.redeem(answer, signal);
+      this.#done.add(answer.attempt);
+      if (result.kind !== 'recorded') return;
+      metrics.answerReplayed('journal');
+      logger.info({ version: result.version, replaced: answer.version }, 'An answer was recorded from the journal');
+    } catch (error) {
+      if (signal.aborted) throw error;
+      logger.error({ attempt: answer.attempt, version: answer.version, error }, 'An answer of the journal could not be recorded; it is tried again');
+    }
   }
 
   async #isSettled(attempt: string): Promise<boolean> {

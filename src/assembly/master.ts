@@ -9,7 +9,6 @@ import { Reconciler } from '../leader/reconciler.ts';
 import { TermTable } from '../mysql/terms.ts';
 import { recordingLimitMs } from '../oauth/errand.ts';
 import type { RefreshCause } from '../pool/refresh-subject.ts';
-import type { RefreshResult } from '../pool/refresh-result.ts';
 import type { Term } from '../pool/term.ts';
 import type { Ground } from './ground.ts';
 import { onQueueError, queueOptions } from './settings.ts';
@@ -33,7 +32,11 @@ export function buildMaster(ground: Ground, verbs: Verbs): Elector {
     clock,
     logger: logging.logger('leader'),
     announceVacancy: () => feed.publish({ kind: 'vacant' }),
-    onChange: (term) => (term ? metrics.becameMaster(term.epoch) : metrics.becameFollower()),
+    onChange: (term) => {
+      verbs.holds.forgetAll();
+      if (term) metrics.becameMaster(term.epoch);
+      else metrics.becameFollower();
+    },
   });
   return elector;
 }
@@ -45,7 +48,7 @@ function buildDuties(ground: Ground, verbs: Verbs, term: () => Term | undefined)
   const worker = queueOptions(ground, 'worker');
   const onError = onQueueError(ground);
   return new MasterDuties({
-    reconciler: buildReconciler(ground, verbs, start, term),
+    reconciler: buildReconciler(ground, verbs, start),
     reconcileEveryMs: config.refresh.reconcileEvery,
     perTerm: (held) => [
       heartbeat(feed, held),
@@ -74,16 +77,12 @@ function starter({ logging }: Ground, { refresher }: Verbs, term: () => Term | u
   };
 }
 
-function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh, term: () => Term | undefined): Reconciler {
+function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Reconciler {
   const { config, logging, metrics, clock, stores, livePool, pending, queue } = ground;
   const { db, owners, tokens } = stores;
   const { attempts, publisher, redeemer, failures, alarms, claims, planner, scheduler, record, refresher } = verbs;
   const logger = logging.logger('leader.reconciler');
   const longestRequestMs = config.refresh.connectTimeout + config.refresh.requestTimeout + 2 * recordingLimitMs + slackMs;
-  const askAgain = async (version: number, ownerDid: number): Promise<RefreshResult> => {
-    const held = term();
-    return held ? refresher.refresh(version, ownerDid, held, 'doubt') : { kind: 'skipped', reason: 'fenced' };
-  };
   return new Reconciler({
     db,
     tokens,
@@ -102,7 +101,7 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh, term
       clock,
       logger,
       longestRequestMs,
-      refresh: (token) => askAgain(token.version, token.ownerDid),
+      askAgain: (token) => start(token.version, token.ownerDid, 'doubt'),
     }),
     pending: new PendingRedeemer(pending, redeemer, attempts, stores.transit.ring, logger, metrics),
     publisher,

@@ -28,6 +28,7 @@ export interface Verbs {
   readonly refresher: TokenRefresher;
   readonly handler: CommandHandler;
   readonly record: PoolRecord;
+  readonly holds: ClientHolds;
 }
 
 /** Of the connections to the database, those that refreshes leave alone. */
@@ -70,5 +71,5 @@ export function buildVerbs(ground: Ground): Verbs {
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, feed, logger: logging.logger('pool.restart') });
   const handler = new CommandHandler(refresher, restarter, db, owners, logging.logger('pool.command'));
   const record = new PoolRecord(db, owners, tokens, clock);
-  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record };
+  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record, holds };
 }

@@ -8,7 +8,6 @@ import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Alarms } from '../pool/alarms.ts';
 import type { Attempts } from '../pool/attempts.ts';
-import type { RefreshResult } from '../pool/refresh-result.ts';
 import type { FailureSettler } from '../pool/settle-failure.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Limiter } from '../runtime/limiter.ts';
@@ -16,6 +15,9 @@ import type { Logger } from '../runtime/log.ts';
 
 const rowsAtOnce = 500;
 const settledAtOnce = 3;
+
+/** The next round is the repetition: this one must end, with its term or before the process. */
+const once = AbortSignal.abort();
 
 const lostAnswer: RefreshFailure = { kind: 'in_doubt', status: null, detail: 'the node that sent the request ended before its answer was recorded' };
 
@@ -31,7 +33,8 @@ export interface OrphanParts {
   readonly logger: Logger;
   /** The longest time between the marking of a request as sent and the end of it, ms. */
   readonly longestRequestMs: number;
-  readonly refresh: (token: Token) => Promise<RefreshResult>;
+  /** Starts a refresh of a token in doubt; it does not wait for its end. */
+  readonly askAgain: (token: Token) => void;
 }
 
 /** Settles attempts that nobody in this process stands behind: left by another node, or by a crash. */
@@ -54,7 +57,7 @@ export class OrphanSettler {
     if (!owner) return;
     if (token.state === 'claimed') return this.#takeBack(owner, token);
     const ageMs = this.#parts.clock.now() - (token.stateSince ?? 0);
-    if (settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again') return this.#askAgain(owner, token, ageMs);
+    if (settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again') return void this.#askAgain(owner, token, ageMs);
     if (token.state === 'sending' && ageMs > this.#parts.longestRequestMs) await this.#doubt(owner, token);
   }
 
@@ -66,18 +69,18 @@ export class OrphanSettler {
   }
 
   /** Not before the first request must have ended, unless a window of grace would close meanwhile. */
-  async #askAgain(owner: Owner, token: Token, ageMs: number): Promise<void> {
-    const { longestRequestMs, logger, refresh } = this.#parts;
+  #askAgain(owner: Owner, token: Token, ageMs: number): void {
+    const { longestRequestMs, logger, askAgain } = this.#parts;
     const patienceMs = owner.providerPolicy === 'grace' ? Math.min(longestRequestMs, owner.graceMs / 2) : longestRequestMs;
     if (ageMs < (token.state === 'in_doubt' ? Math.min(patienceMs, owner.retryDelayMs) : patienceMs)) return;
     logger.warn({ owner: owner.id, version: token.version, policy: owner.providerPolicy }, 'The provider is asked again for a token in doubt');
-    await refresh(token);
+    askAgain(token);
   }
 
   async #doubt(owner: Owner, token: Token): Promise<void> {
     const { failures, alarms } = this.#parts;
-    if (await failures.doubt(owner, token, token.attempt ?? '', lostAnswer)) {
-      alarms.refreshFailed({ owner, token, failure: lostAnswer, next: { step: 'doubt' }, failures: token.retryCount + 1 });
-    }
+    if (!(await failures.doubt(owner, token, token.attempt ?? '', lostAnswer, once))) return;
+    alarms.refreshFailed({ owner, token, failure: lostAnswer, next: { step: 'doubt' }, failures: token.retryCount + 1 });
+    await failures.republish(owner, token.version);
   }
 }

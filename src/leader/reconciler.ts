@@ -52,17 +52,17 @@ export class Reconciler {
     this.#parts = parts;
   }
 
-  /** One round. A store that is away ends only the part that needs it. */
+  /** One round. A store that is away ends only the part that needs it; no part waits for it to come back. */
   async round(term: Term): Promise<void> {
     const { publisher, pending, orphans } = this.#parts;
-    await this.#part('pending', () => pending.redeemAll(term.signal));
-    await this.#part('due', () => this.#startDue());
-    await this.#part('orphans', () => orphans.settleAll());
-    await this.#part('publish', () => publisher.retry());
-    await this.#part('unplanned', () => this.#takeIn(term));
-    await this.#part('compare', () => this.#compare(term));
-    await this.#part('seal', () => this.#seal(term));
-    await this.#part('queue', () => this.#measureQueue());
+    await this.#part(term, 'pending', () => pending.redeemAll(term.signal));
+    await this.#part(term, 'due', () => this.#startDue());
+    await this.#part(term, 'orphans', () => orphans.settleAll());
+    await this.#part(term, 'publish', () => publisher.retry());
+    await this.#part(term, 'unplanned', () => this.#takeIn(term));
+    await this.#part(term, 'compare', () => this.#compare(term));
+    await this.#part(term, 'seal', () => this.#seal(term));
+    await this.#part(term, 'queue', () => this.#measureQueue());
   }
 
   async #takeIn(term: Term): Promise<void> {
@@ -111,7 +111,8 @@ export class Reconciler {
     metrics.queueMeasured(await queue.counts());
   }
 
-  async #part(name: string, work: () => Promise<void>): Promise<void> {
+  async #part(term: Term, name: string, work: () => Promise<void>): Promise<void> {
+    if (term.signal.aborted) return;
     try {
       await work();
     } catch (error) {

@@ -50,6 +50,11 @@ export class ClientHolds {
   release(owner: Owner, token: Token): void {
     this.#holds.delete(keyOf(owner, token));
   }
+
+  /** At the beginning of a term: what another master learnt and released meanwhile is not known here. */
+  forgetAll(): void {
+    this.#holds.clear();
+  }
 }
 
 function keyOf(owner: Owner, token: Token): string {

@@ -56,10 +56,10 @@ export class FailureSettler {
     return { kind: 'failed', code: codeOf(failure), failure: failure.kind };
   }
 
-  /** Marks the attempt as in doubt. @returns false where its row has moved on, such as by an answer that arrived after all */
-  async doubt(owner: Owner, token: Token, attempt: string, failure: RefreshFailure): Promise<boolean> {
+  /** Marks the attempt as in doubt, and repeats that until the record has it or the signal is aborted. @returns false where its row has moved on, such as by an answer that arrived after all */
+  async doubt(owner: Owner, token: Token, attempt: string, failure: RefreshFailure, signal?: AbortSignal): Promise<boolean> {
     const { db, claims, clock, logger } = this.#parts;
-    const marked = await untilStored(() => claims.markInDoubt(token.version, attempt), clock, logger);
+    const marked = await untilStored(() => claims.markInDoubt(token.version, attempt), clock, logger, signal);
     if (marked) await appendEvents(db, [eventOf(owner, token, { step: 'doubt' }, failure)]).catch((error: unknown) => logger.warn({ reason: String(error) }, 'An event was not written'));
     return marked;
   }
@@ -68,13 +68,13 @@ export class FailureSettler {
     this.#parts.holds.release(owner, token);
   }
 
-  /** Gives a withdrawn token back to callers, as its row now stands. */
+  /** Gives a withdrawn token back to callers, unless another attempt has begun meanwhile. */
   async republish(owner: Owner, version: number): Promise<void> {
     const { db, tokens, publisher, clock, logger } = this.#parts;
     try {
       const siblings = await tokens.ofOwner(db, owner.did);
       const token = siblings.find((sibling) => sibling.version === version);
-      if (token) await publisher.publish(owner.id, { ...liveView(owner, token, siblings, clock.now()), phase: 'ready' });
+      if (token) await publisher.publish(owner.id, liveView(owner, token, siblings, clock.now()));
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       logger.warn({ owner: owner.id, version }, 'A token goes back to callers later, by the reconciler');

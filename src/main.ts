@@ -92,5 +92,6 @@ function stopOnSignal(service: Service, logging: Logging): void {
 function reasonOf(error: unknown): string {
   if (error instanceof ServiceError) return `${error.code}:${error.message}`;
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+  const cause = error.cause instanceof Error ? error.cause.message : '';
+  return error.message.includes(cause) ? error.message : `${error.message}: ${cause}`;
 }

@@ -23,6 +23,8 @@ interface Errand {
 
 /** How long an answer is kept for whoever waits for it, s. */
 const keptFor = 60;
+/** How long a first connection may take, ms. */
+const connectMs = 2000;
 /** Pauses between two looks for an answer, ms. */
 const firstPauseMs = 5;
 const longestPauseMs = 200;
@@ -56,6 +58,8 @@ export class CommandSender {
   }
 
   async #haveDone(errand: Errand, signal: AbortSignal): Promise<CommandResult> {
+    // BullMQ would wait for a Redis that was never there, and send the command when it comes.
+    await within(connectMs, this.#open().waitUntilReady());
     const { id } = await this.#open().add(errand.command.verb, errand, { attempts: 1, removeOnComplete: { age: keptFor }, removeOnFail: { age: keptFor } });
     return this.#answerTo(id ?? '', signal);
   }

@@ -143,6 +143,15 @@ describe('a command', () => {
 });
 
 describe('without Redis', () => {
+  test('a command ends long before its full time, for its sender may soon be the master itself', async () => {
+    const own = await startRedis();
+    await own.stop();
+    const { ms, error } = await timed(() => cluster(own.url).sender().send(refresh(1), 30_000));
+    expect(error).toBeInstanceOf(Error);
+    expect(ms).toBeLessThan(6_000);
+    await own.remove();
+  });
+
   test('a worker that stopped leaves no connection behind when Redis is back', async () => {
     const own = await startRedis();
     const { worker, sender } = cluster(own.url);

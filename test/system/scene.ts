@@ -85,7 +85,7 @@ export class Scene {
   configOf(number: number, own: Settings = {}): Settings {
     const { config = {} } = this.#options;
     const over = typeof config === 'function' ? config(this) : config;
-    return this.stores.config(this.journalFolder(number), merged(merged(shortTimes(number, this.smtp.port), over), own));
+    return [shortTimes(number, this.smtp.port), over, own].reduce(merged, this.stores.config(this.journalFolder(number)));
   }
 
   journalFolder(number: number): string {

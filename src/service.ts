@@ -56,7 +56,7 @@ export async function createService(config: Config, logging: Logging): Promise<S
   return inOrder(ground, verbs, elector, subscriber);
 }
 
-/** Everything in the order of its start; it stops in reverse. */
+/** Everything in the order of its start; it stops in reverse. A node that never stands for election neither sends nor writes. */
 function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, subscriber: FeedSubscriber): Service {
   const { config, logging, metrics, stores, clock, cache, queue, writes } = ground;
   const log = logging.logger('service');
@@ -70,14 +70,12 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
   return new Lifecycle('token pool service', [
     atStop('stores', () => closeStores(ground)),
     atStop('queues', async () => { await Promise.all([sender.close(), queue.close()]); }),
-    ground.notifier,
-    ground.courier,
-    atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended())),
+    ...(elector ? [ground.notifier, ground.courier, atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended()))] : []),
     subscriber,
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
     atStart('warm-up', () => warmUp(verbs.record, cache, clock, log)),
-    new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal')),
+    ...(elector ? [new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
     ...listeners,
     ...(elector ? [elector] : []),
     atStart('readiness', () => void (ready = true)),

@@ -36,7 +36,7 @@ export async function openStores(config: Config, logging: Logging, metrics: Metr
   const logger = logging.logger('mysql');
   const db = openDatabase({ ...databaseOptions(config), observe: (operation, seconds, ok) => metrics.storeAnswered('mysql', operation, ok, seconds) }, logger);
   try {
-    await prepareDatabase(db, config.startup.storeTimeout, logger);
+    await prepareDatabase(db, config.startup.storeTimeout, logger, config.isMaster);
     return await tablesOf(db, config, logging);
   } catch (error) {
     await db.close();

@@ -32,7 +32,6 @@ const HOME_OF_PACKAGE: Readonly<Record<string, string>> = {
   'nodemailer': 'mail',
   'got': 'oauth',
   'pino': 'runtime',
-  'rotating-file-stream': 'runtime',
   'prom-client': 'runtime',
   'yaml': 'config',
   'zod': 'config',

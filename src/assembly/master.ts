@@ -79,7 +79,7 @@ function starter({ logging }: Ground, { refresher }: Verbs, term: () => Term | u
 
 function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Reconciler {
   const { config, logging, metrics, clock, stores, livePool, pending, queue } = ground;
-  const { db, owners, tokens } = stores;
+  const { db, owners, tokens, changes } = stores;
   const { attempts, publisher, redeemer, failures, alarms, claims, planner, scheduler, record, refresher } = verbs;
   const logger = logging.logger('leader.reconciler');
   const longestRequestMs = config.refresh.connectTimeout + config.refresh.requestTimeout + 2 * recordingLimitMs + slackMs;
@@ -89,7 +89,7 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Rec
     livePool,
     queue,
     planner,
-    builder: new PoolBuilder({ db, owners, tokens, livePool, publisher, scheduler, record }),
+    builder: new PoolBuilder({ db, owners, tokens, changes, livePool, publisher, scheduler, record }),
     orphans: new OrphanSettler({
       db,
       owners,

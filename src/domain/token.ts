@@ -54,6 +54,11 @@ export interface LiveToken {
   readonly accessToken: string;
 }
 
+/** What the withdrawal of a row that is gone adds to its update count: more than late news of the row. */
+export const withdrawalStep = 1000;
+/** What is added where such a row may be handed out again: more than its withdrawal had added. */
+export const returnStep = 2 * withdrawalStep;
+
 export function outranks(a: Pick<LiveToken, 'version' | 'uc'>, b: Pick<LiveToken, 'version' | 'uc'>): boolean {
   return a.version > b.version || (a.version === b.version && a.uc > b.uc);
 }

@@ -57,7 +57,7 @@ export class OrphanSettler {
     if (!owner) return;
     if (token.state === 'claimed') return this.#takeBack(owner, token);
     const ageMs = this.#parts.clock.now() - (token.stateSince ?? 0);
-    if (settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again') return void this.#askAgain(owner, token, ageMs);
+    if (settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again') this.#askAgain(owner, token, ageMs);
     if (token.state === 'sending' && ageMs > this.#parts.longestRequestMs) await this.#doubt(owner, token);
   }
 

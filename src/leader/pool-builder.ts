@@ -1,6 +1,7 @@
-import type { LiveToken, Token } from '../domain/token.ts';
+import { outranks, returnStep, withdrawalStep, type LiveToken, type Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
+import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { PoolRecord } from '../pool/pool-record.ts';
 import type { Scheduler } from '../pool/scheduler.ts';
@@ -13,6 +14,7 @@ export interface BuilderParts {
   readonly db: Database;
   readonly owners: OwnerTable;
   readonly tokens: TokenTable;
+  readonly changes: PoolChanges;
   readonly livePool: LivePool;
   readonly publisher: TokenPublisher;
   readonly scheduler: Scheduler;
@@ -46,16 +48,24 @@ export class PoolBuilder {
     return { entries, lacking, ...countStates(rows) };
   }
 
-  /** Withdraws for good what the pool holds of these owners and the record no longer has. @returns how many tokens */
+  /**
+   * Withdraws what the pool holds and the record no longer has, and brings back what the record has again.
+   * @param entries what the record holds @returns how many tokens
+   */
   async sweep(entries: readonly PoolEntry[], signal: AbortSignal): Promise<number> {
-    let removed = 0;
-    for (const [ownerId, ofOwner] of Map.groupBy(entries, (entry) => entry.ownerId)) {
+    const { db, owners, livePool } = this.#parts;
+    const held = Map.groupBy(entries, (entry) => entry.ownerId);
+    for (const ownerId of await owners.idsWithoutToken(db)) if (!held.has(ownerId)) held.set(ownerId, []);
+    let changed = 0;
+    for (const [ownerId, ofOwner] of held) {
       if (signal.aborted) break;
-      const slots = new Set(ofOwner.map(({ token }) => token.slot));
-      const strays = (await this.#parts.livePool.tokensOf(ownerId)).filter((token) => !slots.has(token.slot) && token.phase !== 'gone');
-      if (strays.length > 0) removed += await this.#withdraw(ownerId, strays);
+      const live = await livePool.tokensOf(ownerId);
+      const strays = live.filter((token) => token.phase !== 'gone' && !ofOwner.some((entry) => entry.token.slot === token.slot));
+      const returned = ofOwner.filter((entry) => live.some((token) => hides(token, entry.token)));
+      if (strays.length > 0) changed += await this.#withdraw(ownerId, strays);
+      for (const { token } of returned) changed += await this.#bringBack(ownerId, token);
     }
-    return removed;
+    return changed;
   }
 
   /** Seals what the valid rows hold in the clear or under an old key. @returns how many rows were written */
@@ -78,6 +88,13 @@ export class PoolBuilder {
     for (const stray of certain) await publisher.publish(ownerId, gone(stray));
     return certain.length;
   }
+
+  async #bringBack(ownerId: string, token: LiveToken): Promise<number> {
+    const { changes, publisher } = this.#parts;
+    if (!(await changes.bringBack(token))) return 0;
+    await publisher.publish(ownerId, { ...token, uc: token.uc + returnStep });
+    return 1;
+  }
 }
 
 function plannedRefresh(token: Token): { version: number; ownerDid: number; dueAt: number }[] {
@@ -86,7 +103,12 @@ function plannedRefresh(token: Token): { version: number; ownerDid: number; dueA
 
 /** Outranks every state that the row ever had. */
 function gone(token: LiveToken): LiveToken {
-  return { ...token, uc: Number.MAX_SAFE_INTEGER, phase: 'gone', accessToken: '' };
+  return { ...token, uc: token.uc + withdrawalStep, phase: 'gone', accessToken: '' };
+}
+
+/** Whether the withdrawal of a row keeps it from callers although the row is valid again. */
+function hides(live: LiveToken, recorded: LiveToken): boolean {
+  return live.phase === 'gone' && live.slot === recorded.slot && live.version === recorded.version && recorded.phase !== 'gone' && !outranks(recorded, live);
 }
 
 function countStates(rows: readonly Token[]): { inDoubt: number; stopped: number; dead: number } {

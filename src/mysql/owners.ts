@@ -43,6 +43,14 @@ export class OwnerTable {
     return row && this.#toOwner(row);
   }
 
+  /** The ids of owners that have nothing to hand out: they, or all their tokens, are not valid. */
+  async idsWithoutToken(session: Session): Promise<string[]> {
+    const sql = `SELECT w.ownerid FROM tsxwho w WHERE w.isvalid IS NULL OR w.isvalid = 0
+      OR NOT EXISTS (SELECT 1 FROM tsttoken t WHERE t.tsxwhodid = w.tsxwhodid AND t.isvalid = 1)`;
+    const rows = await session.query<{ ownerid: string }>({ label: 'owners.withoutToken', sql, timeoutMs: 30_000 });
+    return rows.map(({ ownerid }) => ownerid.trim());
+  }
+
   byDidStatement(did: number): Statement {
     return { label: 'owners.byDid', sql: `SELECT ${columns} FROM tsxwho WHERE tsxwhodid = ? AND isvalid = 1`, params: [did] };
   }

@@ -1,5 +1,5 @@
 import type { HistoryEvent } from '../domain/event.ts';
-import type { Token } from '../domain/token.ts';
+import { returnStep, type Token } from '../domain/token.ts';
 import type { Database } from './connection.ts';
 import { appendEvents } from './events.ts';
 
@@ -11,15 +11,22 @@ export class PoolChanges {
     this.#db = db;
   }
 
-  /** Makes stopped and dead tokens of the owner idle again, forgets their failures and has all idle ones planned anew. */
+  /** Makes stopped and dead tokens of the owner idle again, forgets their failures and has all idle ones planned anew, withdrawn or not. */
   async restart(ownerDid: number, event: HistoryEvent): Promise<void> {
     await this.#db.transaction(async (tx) => {
-      const sql = `UPDATE tsttoken SET state = 'idle', retrycount = 0, dueat = NULL, uc = COALESCE(uc, 0) + 1
+      const sql = `UPDATE tsttoken SET state = 'idle', retrycount = 0, dueat = NULL, uc = COALESCE(uc, 0) + ${returnStep}
         WHERE tsxwhodid = ? AND isvalid = 1 AND state IN ('idle', 'stopped', 'dead')`;
       await tx.execute({ label: 'pool.restart', sql, params: [ownerDid] });
       await tx.execute({ label: 'pool.restartOwner', sql: 'UPDATE tsxwho SET reattmptcount = 0 WHERE tsxwhodid = ?', params: [ownerDid] });
       await appendEvents(tx, [event]);
     });
+  }
+
+  /** Lets a row that was made invalid and valid again outrank its withdrawal. @returns false where the row has changed since it was read */
+  async bringBack(token: Pick<Token, 'version' | 'uc'>): Promise<boolean> {
+    const sql = `UPDATE tsttoken SET uc = COALESCE(uc, 0) + ${returnStep} WHERE tokendid = ? AND isvalid = 1 AND COALESCE(uc, 0) = ?`;
+    const { affectedRows } = await this.#db.execute({ label: 'pool.bringBack', sql, params: [token.version, token.uc] });
+    return affectedRows === 1;
   }
 
   /** Ends an idle row without sending anything. @returns false where the row has changed since it was read */

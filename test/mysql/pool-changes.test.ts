@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { HistoryEvent } from '../../src/domain/event.ts';
+import { returnStep } from '../../src/domain/token.ts';
 import { ClaimTable } from '../../src/mysql/claims.ts';
 import { PoolChanges } from '../../src/mysql/pool-changes.ts';
 import { TermTable } from '../../src/mysql/terms.ts';
@@ -27,7 +28,7 @@ describe('a restart', () => {
     for (const state of ['idle', 'stopped', 'dead']) versions.push(await database().addToken(ownerDid, { state, retrycount: 5, dueat: 1000 }));
     const restarted = event();
     await changes().restart(ownerDid, restarted);
-    for (const version of versions) expect(await database().row(version)).toMatchObject({ state: 'idle', retrycount: 0, dueat: null, uc: 1 });
+    for (const version of versions) expect(await database().row(version)).toMatchObject({ state: 'idle', retrycount: 0, dueat: null, uc: returnStep });
     expect(await database().select('SELECT reattmptcount FROM tsxwho WHERE tsxwhodid = ?', ownerDid)).toEqual([{ reattmptcount: 0 }]);
     expect(await written(restarted)).toBe(1);
   });

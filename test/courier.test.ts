@@ -241,7 +241,7 @@ describe('The end of the courier', () => {
     await courier.stop();
     expect(await underWay).toMatchObject({ kind: 'granted' });
     expect(isAlive(pid)).toBe(false);
-    expect(await courier.post(errandFor(grant, 'attempt-2'))).toEqual({ kind: 'unreachable', detail: 'the courier is not running' });
+    expect(await courier.post(errandFor(grant, 'attempt-2'))).toEqual({ kind: 'given_back' });
   });
 
   it('is not brought about by signals meant for the service', async () => {

@@ -18,7 +18,8 @@ const backoffMs = { first: 100, longest: 5000 };
 /** For work of the process itself, beyond the deadlines of an errand. */
 const slackMs = 3000;
 
-const notRunning: ErrandAnswer = { kind: 'unreachable', detail: 'the courier is not running' };
+/** No failure of the provider, so it counts as no attempt. */
+const notRunning: ErrandAnswer = { kind: 'given_back' };
 const noWord: ErrandAnswer = { kind: 'in_doubt', status: null, detail: 'the courier ended without an answer' };
 
 /**

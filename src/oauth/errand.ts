@@ -15,7 +15,7 @@ export interface Errand extends RefreshCredentials {
   readonly retryStatuses: readonly number[];
 }
 
-/** Nothing left, and nothing will: the claim was no longer held, or could not be moved on at once. */
+/** Nothing left, and nothing will: the claim was no longer held, or could not be moved on at once, or no courier was there. */
 export interface GivenBack {
   readonly kind: 'given_back';
 }

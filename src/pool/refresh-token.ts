@@ -162,6 +162,7 @@ export class TokenRefresher {
   /** Nothing was sent and nothing will be: the row becomes idle again. */
   async #giveBack({ owner, token }: Subject, claim: Claim, withdrawn: boolean): Promise<RefreshResult> {
     const { outcomes, clock, logger, failures } = this.#parts;
+    logger.warn({ owner: owner.id, version: token.version }, 'A claim is given back unsent; whoever is master tries again');
     const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
     const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: Math.floor(clock.now()), event };
     await untilStored(() => outcomes.release(release), clock, logger);

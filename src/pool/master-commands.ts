@@ -63,8 +63,9 @@ function resultOf(result: RefreshResult): CommandResult {
   }
 }
 
-/** How long a caller waits for the master to carry a command out, ms. */
+/** How long a caller waits for the master to carry a command out, ms, and for a master who begins with it. */
 const patienceMs = 30_000;
+const untilBegunMs = 8000;
 
 /** PUT refresh and PUT restart on any node: done here by the master, else handed to it. */
 export class MasterCommands {
@@ -121,7 +122,7 @@ export class MasterCommands {
     const term = this.#term();
     if (term?.isTrusted()) return this.#handler.handle(command, term);
     try {
-      return await this.#sender.send(command, patienceMs);
+      return await this.#sender.send(command, patienceMs, untilBegunMs);
     } catch (error) {
       throw new ServiceError('TPS0012', error);
     }

@@ -25,6 +25,8 @@ interface Errand {
 const keptFor = 60;
 /** How long a first connection may take, ms. */
 const connectMs = 2000;
+/** After this time, ms, a command that was taken up in time is seen to be. */
+const certaintyMs = 500;
 /** Pauses between two looks for an answer, ms. */
 const firstPauseMs = 5;
 const longestPauseMs = 200;
@@ -43,11 +45,14 @@ export class CommandSender {
     this.#onError = onError;
   }
 
-  /** @throws Error where the master did not answer within `timeoutMs`, or Redis is away: it is then not begun any more */
-  async send(command: Command, timeoutMs: number): Promise<CommandResult> {
+  /**
+   * @param takenUpMs how long it may lie before a master begins with it
+   * @throws Error where no master took it up or answered in time, or Redis is away: it is then not begun any more
+   */
+  async send(command: Command, timeoutMs: number, takenUpMs = timeoutMs): Promise<CommandResult> {
     const stopLooking = new AbortController();
     try {
-      return await within(timeoutMs, this.#haveDone({ command, until: this.#now() + timeoutMs }, stopLooking.signal));
+      return await within(timeoutMs, this.#haveDone({ command, until: this.#now() + takenUpMs }, stopLooking.signal));
     } finally {
       stopLooking.abort();
     }
@@ -70,6 +75,7 @@ export class CommandSender {
       await delay(pauseMs, undefined, { signal });
       const job = (await this.#open().getJob(id)) as Job<Errand, CommandResult> | undefined;
       if (!job) throw new Error('Redis has lost the command');
+      if (job.processedOn === undefined && this.#now() > job.data.until + certaintyMs) throw new Error('No master takes the command up');
       if (job.failedReason) throw new Error('The command failed');
       if (job.finishedOn !== undefined) return job.returnvalue;
     }

@@ -86,6 +86,15 @@ describe('a command', () => {
     expect(carriedOut).toEqual([refresh(2)]);
   });
 
+  test('that no master takes up ends before its full time, and one that was taken up has all of it', async () => {
+    const { sender, worker } = cluster();
+    const { ms, error } = await timed(() => sender().send(refresh(1), 20_000, 200));
+    expect(error).toBeInstanceOf(Error);
+    expect(ms).toBeLessThan(5_000);
+    await worker(() => delay(1_500, { ok: true, version: 1 })).start();
+    expect(await sender().send(refresh(2), 20_000, 900)).toEqual({ ok: true, version: 1 });
+  });
+
   test('that waited while Redis was frozen is not carried out when it thaws, after its sender gave up', async () => {
     const own = await startRedis();
     const carriedOut: Command[] = [];

@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '../domain/errors.ts';
+import { withdrawsDuringRefresh } from '../domain/owner.ts';
 import type { LiveToken } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
@@ -21,9 +22,10 @@ export type Found =
   /** No store answers, and this node knows no usable token. */
   | { readonly kind: 'unavailable'; readonly error: StoreUnavailable };
 
-/** While the feed is broken, what Redis said is trusted for a second, what MySQL said while Redis is away for five. */
-const trustRedisMs = 1000;
-const trustMySqlMs = 5000;
+/** While the feed is broken, what a store said is trusted for a second: a withdrawal must not be missed for longer (`withdrawalReachesAllMs`). */
+const trustMs = 1000;
+/** The same for an owner whose tokens are never withdrawn, while Redis is away and MySQL must answer for both. */
+const trustLongerMs = 5000;
 
 /** How long an id is remembered as unknown, ms, and how many are: whoever asks for it again meanwhile costs no store call. */
 const unknownForMs = 1000;
@@ -70,11 +72,11 @@ export class TokenLookup {
   async #find(ownerId: string): Promise<Found> {
     const askedAt = this.#clock.monotonic();
     const live = await this.#fromRedis(ownerId);
-    if (live && live.length > 0) this.#cache.learn(ownerId, live, trustRedisMs, askedAt);
+    if (live && live.length > 0) this.#cache.learn(ownerId, live, trustMs, askedAt);
     const usable = live && live.length > 0 ? this.#cache.anyUsable(ownerId) : undefined;
     if (usable !== undefined) return { kind: 'token', source: 'redis', accessToken: usable };
     try {
-      return await this.#fromMySql(ownerId, live === undefined ? trustMySqlMs : trustRedisMs);
+      return await this.#fromMySql(ownerId, live === undefined);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
       const known = this.#cache.anyUsable(ownerId);
@@ -97,7 +99,7 @@ export class TokenLookup {
     }
   }
 
-  async #fromMySql(ownerId: string, trustMs: number): Promise<Found> {
+  async #fromMySql(ownerId: string, redisIsAway: boolean): Promise<Found> {
     const { db, owners, tokens } = this.#stores;
     const askedAt = this.#clock.monotonic();
     const owner = await owners.byId(db, ownerId);
@@ -108,7 +110,8 @@ export class TokenLookup {
       this.#cache.forget(ownerId);
       return { kind: 'no_tokens' };
     }
-    this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), trustMs, askedAt);
+    const mayTrustLonger = redisIsAway && !withdrawsDuringRefresh(owner, rows.length > 1);
+    this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), mayTrustLonger ? trustLongerMs : trustMs, askedAt);
     const usable = this.#cache.anyUsable(ownerId);
     return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
   }

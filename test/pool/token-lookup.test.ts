@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+
+import { expect, test } from 'vitest';
+
+import { OwnerTable } from '../../src/mysql/owners.ts';
+import { NearCache } from '../../src/pool/near-cache.ts';
+import { drainMs } from '../../src/pool/scheduler.ts';
+import { TokenLookup } from '../../src/pool/token-lookup.ts';
+import { LivePool } from '../../src/redis/live-pool.ts';
+import { LiveTokenCode } from '../../src/redis/live-token-code.ts';
+import { silenceMs } from '../../src/redis/feed-subscriber.ts';
+import { ClusterClock } from '../../src/runtime/clock.ts';
+import { clear, silent, useTokenDatabase, type Columns } from '../mysql/token-database.ts';
+import { useClients } from '../redis/clients.ts';
+
+const database = useTokenDatabase();
+const connect = useClients();
+
+class HandClock extends ClusterClock {
+  ahead = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.ahead;
+  }
+}
+
+/** A node that is cut off from Redis and reads the owner's tokens from MySQL. @returns for how long it trusts what it read, ms */
+async function trustOf(owner: Columns, tokens: readonly Columns[]): Promise<number> {
+  const ownerId = `owner-${randomUUID()}`;
+  const ownerDid = await database().addOwner({ ownerid: ownerId, ...owner });
+  for (const columns of tokens) await database().addToken(ownerDid, columns);
+  const clock = new HandClock();
+  const cache = new NearCache(clock, () => false);
+  const away = connect({ url: 'redis://127.0.0.1:1' }, 'read');
+  const livePool = new LivePool(away, away, 'test', new LiveTokenCode(clear), () => undefined);
+  const lookup = new TokenLookup({ livePool, db: database().db, owners: new OwnerTable({ retryMax: 1, retryDelayMs: 1 }), tokens: database().tokens }, cache, clock, silent);
+  const begun = performance.now();
+  expect(await lookup.find(ownerId)).toMatchObject({ kind: 'token', source: 'mysql' });
+  while (cache.peek(ownerId) !== undefined) clock.ahead += 100;
+  return clock.ahead + performance.now() - begun;
+}
+
+const two = [{}, { tokenauth: 'b3RoZXI6c2VjcmV0' }];
+
+test('a node cut off from Redis knows of a withdrawal before the drain of the token counts as begun', async () => {
+  const resetTimeMs = 0;
+  const reach = drainMs({ resetTimeMs } as Parameters<typeof drainMs>[0]);
+  for (const refreshmode of ['auto', 'drain']) expect(silenceMs + (await trustOf({ refreshmode }, two))).toBeLessThanOrEqual(reach + 200);
+});
+
+test('where nothing is ever withdrawn it asks MySQL every five seconds only', async () => {
+  expect(await trustOf({}, [{}])).toBeGreaterThan(4500);
+  expect(await trustOf({ refreshmode: 'overlap' }, two)).toBeGreaterThan(4500);
+});

@@ -3,7 +3,7 @@ import type { Logger } from '../runtime/log.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { isConnectionLost } from './failure.ts';
 import type { Link } from './link.ts';
-import { carryOut, resultsOf, type Transaction } from './transaction.ts';
+import { carryOut, resultsOf, rollBack, type RunOn, type Transaction } from './transaction.ts';
 
 export interface DatabaseOptions {
   readonly host: string;
@@ -105,7 +105,7 @@ class PooledDatabase implements Database {
 
   async transaction<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const host = {
-      begin: (statement: Statement) => this.#onLiveLink(statement, signal),
+      begin: (statement: Statement) => this.#onLiveLink(statement, signal, rollBack),
       run: (link: Link, statement: Statement, abort?: AbortSignal) => this.#run(link, statement, abort),
     };
     return carryOut(host, work);
@@ -118,13 +118,15 @@ class PooledDatabase implements Database {
   /**
    * Repeats a statement that changes nothing when its connection had died in the pool: on the next one, until a fresh one.
    * The caller releases the link.
+   * @param undo ends what the statement may have begun before it was refused: else the link would go back to the pool with it
    */
-  async #onLiveLink(statement: Statement, signal?: AbortSignal): Promise<{ link: Link; result: unknown }> {
+  async #onLiveLink(statement: Statement, signal?: AbortSignal, undo?: (link: Link, run: RunOn) => Promise<void>): Promise<{ link: Link; result: unknown }> {
     for (;;) {
       const link = await this.#pool.take(statement.label, signal);
       try {
         return { link, result: await this.#run(link, statement, signal) };
       } catch (error) {
+        await undo?.(link, (on, ended) => this.#run(on, ended));
         link.release();
         if (!link.reused || !isConnectionLost(error)) throw error;
         this.#logger.debug({ operation: statement.label }, 'A pooled MySQL connection was dead; asking again on another');

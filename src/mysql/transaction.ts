@@ -5,10 +5,12 @@ import type { Link } from './link.ts';
 
 /** What a transaction needs of the database it runs on. */
 export interface TransactionHost {
-  /** Sends a statement that changes nothing for good on a link that lives; the caller releases the link. */
+  /** Sends a statement that changes nothing for good on a link that lives; the caller releases the link. Where it is refused, what it began is rolled back. */
   begin(statement: Statement): Promise<{ readonly link: Link; readonly result: unknown }>;
-  run(link: Link, statement: Statement, signal?: AbortSignal): Promise<unknown>;
+  readonly run: RunOn;
 }
+
+export type RunOn = (link: Link, statement: Statement, signal?: AbortSignal) => Promise<unknown>;
 
 /** A transaction under way. It begins with its first statement, in the same round trip. */
 export interface Transaction extends Session {
@@ -109,13 +111,17 @@ class OpenTransaction implements Transaction {
   }
 
   async #rollBack(): Promise<void> {
-    const link = this.#link;
-    if (!link || link.broken) return;
-    try {
-      await this.#host.run(link, { label: 'transaction.rollback', sql: 'ROLLBACK' });
-    } catch {
-      link.destroy();
-    }
+    if (this.#link) await rollBack(this.#link, this.#host.run);
+  }
+}
+
+/** Ends a transaction on a link without its changes; a link on which that fails is not used again. */
+export async function rollBack(link: Link, run: RunOn): Promise<void> {
+  if (link.broken) return;
+  try {
+    await run(link, { label: 'transaction.rollback', sql: 'ROLLBACK' });
+  } catch {
+    link.destroy();
   }
 }
 

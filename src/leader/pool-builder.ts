@@ -39,7 +39,7 @@ export class PoolBuilder {
   /** @param withJobs whether the jobs are planned too; a planned one stays as it is @returns what the record holds, and how many tokens the pool lacked */
   async build(withJobs: boolean, signal: AbortSignal): Promise<Census & { readonly lacking: number }> {
     const { record, livePool, scheduler } = this.#parts;
-    const { entries, rows } = await record.read();
+    const { entries, rows } = await record.read(signal);
     let lacking = 0;
     for (let start = 0; start < entries.length && !signal.aborted; start += batchSize) {
       lacking += await livePool.putAll(entries.slice(start, start + batchSize));
@@ -55,7 +55,7 @@ export class PoolBuilder {
   async sweep(entries: readonly PoolEntry[], signal: AbortSignal): Promise<number> {
     const { db, owners, livePool } = this.#parts;
     const held = Map.groupBy(entries, (entry) => entry.ownerId);
-    for (const ownerId of await owners.idsWithoutToken(db)) if (!held.has(ownerId)) held.set(ownerId, []);
+    for (const ownerId of await owners.idsWithoutToken(db, signal)) if (!held.has(ownerId)) held.set(ownerId, []);
     let changed = 0;
     for (const [ownerId, ofOwner] of held) {
       if (signal.aborted) break;
@@ -71,7 +71,7 @@ export class PoolBuilder {
   /** Seals what the valid rows hold in the clear or under an old key. @returns how many rows were written */
   async seal(signal: AbortSignal): Promise<number> {
     const { db, tokens, record } = this.#parts;
-    const { rows } = await record.read();
+    const { rows } = await record.read(signal);
     let sealed = 0;
     for (let start = 0; start < rows.length && !signal.aborted; start += batchSize) {
       sealed += await tokens.sealTouched(db, rows.slice(start, start + batchSize).map(({ version }) => version));

@@ -116,6 +116,7 @@ export class Reconciler {
     try {
       await work();
     } catch (error) {
+      if (term.signal.aborted) return;
       const level = error instanceof StoreUnavailable ? 'debug' : 'error';
       this.#parts.logger[level]({ part: name, error }, 'A part of the reconciliation did not end');
     }

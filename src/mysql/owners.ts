@@ -29,8 +29,8 @@ export class OwnerTable {
     this.#defaults = defaults;
   }
 
-  async all(session: Session): Promise<Owner[]> {
-    const rows = await session.query<OwnerRow>({ label: 'owners.all', sql: `SELECT ${columns} FROM tsxwho WHERE isvalid = 1 ORDER BY tsxwhodid`, timeoutMs: 30_000 });
+  async all(session: Session, signal?: AbortSignal): Promise<Owner[]> {
+    const rows = await session.query<OwnerRow>({ label: 'owners.all', sql: `SELECT ${columns} FROM tsxwho WHERE isvalid = 1 ORDER BY tsxwhodid`, timeoutMs: 30_000 }, signal);
     return rows.map((row) => this.#toOwner(row));
   }
 
@@ -44,10 +44,10 @@ export class OwnerTable {
   }
 
   /** The ids of owners that have nothing to hand out: they, or all their tokens, are not valid. */
-  async idsWithoutToken(session: Session): Promise<string[]> {
+  async idsWithoutToken(session: Session, signal?: AbortSignal): Promise<string[]> {
     const sql = `SELECT w.ownerid FROM tsxwho w WHERE w.isvalid IS NULL OR w.isvalid = 0
       OR NOT EXISTS (SELECT 1 FROM tsttoken t WHERE t.tsxwhodid = w.tsxwhodid AND t.isvalid = 1)`;
-    const rows = await session.query<{ ownerid: string }>({ label: 'owners.withoutToken', sql, timeoutMs: 30_000 });
+    const rows = await session.query<{ ownerid: string }>({ label: 'owners.withoutToken', sql, timeoutMs: 30_000 }, signal);
     return rows.map(({ ownerid }) => ownerid.trim());
   }
 

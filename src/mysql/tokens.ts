@@ -58,8 +58,8 @@ export class TokenTable {
   }
 
   /** Valid rows with an id above `after`, in the order of their ids. */
-  async page(session: Session, after: number, size: number): Promise<Token[]> {
-    return this.#toTokens(await this.#rows(session, 'tokens.page', 'AND t.tokendid > ? ORDER BY t.tokendid LIMIT ?', [after, size]));
+  async page(session: Session, after: number, size: number, signal?: AbortSignal): Promise<Token[]> {
+    return this.#toTokens(await this.#rows(session, 'tokens.page', 'AND t.tokendid > ? ORDER BY t.tokendid LIMIT ?', [after, size], signal));
   }
 
   async byVersion(session: Session, version: number): Promise<Token | undefined> {
@@ -125,8 +125,8 @@ export class TokenTable {
     }
   }
 
-  async #rows(session: Session, label: string, where: string, params: readonly number[]): Promise<TokenRow[]> {
-    return session.query<TokenRow>({ label, sql: `${selectValid} ${where}`, params });
+  async #rows(session: Session, label: string, where: string, params: readonly number[], signal?: AbortSignal): Promise<TokenRow[]> {
+    return session.query<TokenRow>({ label, sql: `${selectValid} ${where}`, params }, signal);
   }
 
   #toTokens(rows: readonly TokenRow[]): Token[] {

@@ -23,11 +23,11 @@ export class PoolRecord {
   }
 
   /** The current token of every slot, as rows and as callers see them. @throws StoreUnavailable */
-  async read(): Promise<{ readonly entries: PoolEntry[]; readonly rows: Token[] }> {
-    const owners = new Map((await this.#owners.all(this.#db)).map((owner) => [owner.did, owner]));
+  async read(signal?: AbortSignal): Promise<{ readonly entries: PoolEntry[]; readonly rows: Token[] }> {
+    const owners = new Map((await this.#owners.all(this.#db, signal)).map((owner) => [owner.did, owner]));
     const entries: PoolEntry[] = [];
     const rows: Token[] = [];
-    for (const [did, valid] of Map.groupBy(await this.#allValid(), (token) => token.ownerDid)) {
+    for (const [did, valid] of Map.groupBy(await this.#allValid(signal), (token) => token.ownerDid)) {
       const owner = owners.get(did);
       if (!owner) continue;
       const current = currentOfEachSlot(valid);
@@ -37,10 +37,10 @@ export class PoolRecord {
     return { entries, rows };
   }
 
-  async #allValid(): Promise<Token[]> {
+  async #allValid(signal?: AbortSignal): Promise<Token[]> {
     const all: Token[] = [];
     for (let after = 0; ; ) {
-      const page = await this.#tokens.page(this.#db, after, pageSize);
+      const page = await this.#tokens.page(this.#db, after, pageSize, signal);
       all.push(...page);
       const last = page.at(-1);
       if (!last || page.length < pageSize) return all;

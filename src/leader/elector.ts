@@ -87,9 +87,9 @@ export class Elector implements Service {
   async #stand(): Promise<void> {
     const begunAt = this.#parts.clock.monotonic();
     const epoch = await this.#takeLease();
-    if (epoch === undefined || this.#stopping) return;
+    if (epoch === undefined) return;
     const term = new HeldTerm(epoch, begunAt, this.#parts.timing.leaseMs, this.#parts.clock);
-    if (!term.isTrusted()) return this.#parts.lease.release();
+    if (this.#stopping || !term.isTrusted()) return this.#giveUpLease(term);
     this.#term = term;
     this.#parts.logger.info({ epoch }, 'This node is master');
     this.#parts.onChange(term);

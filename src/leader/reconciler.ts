@@ -112,11 +112,12 @@ export class Reconciler {
   }
 
   async #part(term: Term, name: string, work: () => Promise<void>): Promise<void> {
-    if (term.signal.aborted) return;
+    const isOver = (): boolean => term.signal.aborted;
+    if (isOver()) return;
     try {
       await work();
     } catch (error) {
-      if (term.signal.aborted) return;
+      if (isOver()) return;
       const level = error instanceof StoreUnavailable ? 'debug' : 'error';
       this.#parts.logger[level]({ part: name, error }, 'A part of the reconciliation did not end');
     }

@@ -8,13 +8,14 @@ import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { Courier } from '../oauth/courier.ts';
 import type { ErrandAnswer } from '../oauth/errand.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { Limiter } from '../runtime/limiter.ts';
+import type { Limiter } from '../runtime/limiter.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics, RefreshEnd } from '../runtime/metrics.ts';
 import type { Attempts } from './attempts.ts';
 import type { FailureSettler } from './settle-failure.ts';
 import { hasOtherUsable, liveView } from './live-view.ts';
 import { untilStored } from './persist.ts';
+import { ProviderShares } from './provider-shares.ts';
 import type { AnswerRedeemer } from './redeem-answer.ts';
 import type { RefreshResult } from './refresh-result.ts';
 import { jobOf, type RefreshCause, type Subject, type SubjectReader } from './refresh-subject.ts';
@@ -59,12 +60,12 @@ const lastMomentMs = 1500;
  */
 export class TokenRefresher {
   readonly #parts: RefreshParts;
-  readonly #limiter: Limiter;
+  readonly #shares: ProviderShares;
   readonly #underWay = new Map<number, Promise<RefreshResult>>();
 
   constructor(parts: RefreshParts) {
     this.#parts = parts;
-    this.#limiter = new Limiter(parts.concurrency);
+    this.#shares = new ProviderShares(parts.concurrency);
   }
 
   isUnderWay(version: number): boolean {
@@ -104,7 +105,7 @@ export class TokenRefresher {
   async #carryOut(subject: Subject, claim: Claim, term: Term, cause: RefreshCause): Promise<RefreshResult> {
     const withdrawn = await this.#releaseToCallers(subject, term, cause);
     if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
-    return this.#limiter.run(async () => {
+    return this.#shares.run(subject.owner.tokenUrl, async () => {
       const issuedAt = wholeSecond(this.#parts.clock.now());
       const answer = await this.#ask(subject, claim, issuedAt);
       if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);

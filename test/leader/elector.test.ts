@@ -71,13 +71,13 @@ test('one of two leads, and when it stops the other leads well within the time o
 
 test('a node that is told to stop while it stands leaves no lease behind', async () => {
   const prefix = `test-${randomUUID()}`;
-  const { promise: standing, resolve: stands } = Promise.withResolvers<void>();
-  const { promise: told, resolve: tell } = Promise.withResolvers<void>();
-  const first = await nodeOn(prefix, { db: heldBeforeCommit(database().db, async () => { stands(); await told; }) });
+  const { promise: standing, resolve: stands } = Promise.withResolvers<undefined>();
+  const { promise: told, resolve: tell } = Promise.withResolvers<undefined>();
+  const first = await nodeOn(prefix, { db: heldBeforeCommit(database().db, async () => { stands(undefined); await told; }) });
   await first.elector.start();
   await standing;
   const stopped = first.elector.stop();
-  tell();
+  tell(undefined);
   await stopped;
   expect(first.duties).toEqual([]);
   const second = await nodeOn(prefix);

@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '../domain/event.ts';
-import { returnStep, type Token } from '../domain/token.ts';
+import { returnStep, type Token, type TokenState } from '../domain/token.ts';
+import { unspend } from './claims.ts';
 import type { Database } from './connection.ts';
 import { appendEvents } from './events.ts';
 
@@ -34,17 +35,23 @@ export class PoolChanges {
     return this.#change(token, `state = '${state}', dueat = NULL`, 'pool.end', event);
   }
 
-  /** Takes a row out of its slot, because a newer one was inserted beside it; not while its refresh is under way. */
+  /**
+   * Takes a row out of its slot, because a newer one was inserted beside it; not while its answer is awaited.
+   * A claim on it that was not sent is taken back: its holder's next step fails.
+   */
   async supersede(token: Token, event: HistoryEvent): Promise<boolean> {
-    return this.#change(token, 'isvalid = 0, dueat = NULL', 'pool.supersede', event, "'idle', 'stopped', 'dead', 'in_doubt'");
+    return this.#change(token, "isvalid = 0, state = 'idle', dueat = NULL", 'pool.supersede', event, ['idle', 'claimed', 'stopped', 'dead', 'in_doubt']);
   }
 
-  async #change(token: Token, set: string, label: string, event: HistoryEvent, from = "'idle'"): Promise<boolean> {
+  async #change(token: Token, set: string, label: string, event: HistoryEvent, from: readonly TokenState[] = ['idle']): Promise<boolean> {
+    if (!from.includes(token.state)) return false;
     return this.#db.transaction(async (tx) => {
-      const sql = `UPDATE tsttoken SET ${set}, uc = COALESCE(uc, 0) + 1, statesince = NOW(3) WHERE tokendid = ? AND isvalid = 1 AND state IN (${from}) AND COALESCE(uc, 0) = ?`;
-      const { affectedRows } = await tx.execute({ label, sql, params: [token.version, token.uc] });
-      if (affectedRows === 1) await appendEvents(tx, [event]);
-      return affectedRows === 1;
+      const sql = `UPDATE tsttoken SET ${set}, uc = COALESCE(uc, 0) + 1, statesince = NOW(3) WHERE tokendid = ? AND isvalid = 1 AND state = ? AND COALESCE(uc, 0) = ?`;
+      const { affectedRows } = await tx.execute({ label, sql, params: [token.version, token.state, token.uc] });
+      if (affectedRows !== 1) return false;
+      if (token.state === 'claimed' && token.attempt !== null) await unspend(tx, token.attempt);
+      await appendEvents(tx, [event]);
+      return true;
     });
   }
 }

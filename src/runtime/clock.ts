@@ -19,6 +19,7 @@ export interface Clock {
 const leastUncertaintyMs = 20;
 
 export class ClusterClock implements Clock {
+  readonly #sleepers = new WeakMap<AbortSignal, Set<() => void>>();
   #offset = Date.now() - performance.now();
   #trustedUncertaintyMs = Infinity;
 
@@ -35,12 +36,30 @@ export class ClusterClock implements Clock {
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    try {
-      await delay(ms, undefined, signal ? { signal } : {});
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    }
+    if (!signal) return delay(ms);
+    signal.throwIfAborted();
+    const sleepers = this.#sleepersOf(signal);
+    await new Promise<void>((resolve, reject) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        reject(signal.reason as Error);
+      };
+      const timer = setTimeout(() => {
+        sleepers.delete(wake);
+        resolve();
+      }, ms);
+      sleepers.add(wake);
+    });
+  }
+
+  /** One listener for all who sleep by a signal: a signal looks through all it has for each one more, and thousands drain at once. */
+  #sleepersOf(signal: AbortSignal): Set<() => void> {
+    const known = this.#sleepers.get(signal);
+    if (known) return known;
+    const sleepers = new Set<() => void>();
+    this.#sleepers.set(signal, sleepers);
+    signal.addEventListener('abort', () => { for (const wake of sleepers) wake(); }, { once: true });
+    return sleepers;
   }
 
   /**

@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events';
+
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { ClusterClock } from '../../src/runtime/clock.ts';
@@ -41,6 +43,16 @@ describe('the clock of the cluster', () => {
     abort.abort(new Error('the term has ended'));
     await expect(sleeping).rejects.toThrow('the term has ended');
     await expect(clock.sleep(60_000, abort.signal)).rejects.toThrow('the term has ended');
+  });
+
+  test('lets thousands sleep by one signal: the last costs as little as the first', async () => {
+    const clock = new ClusterClock();
+    const { signal } = new AbortController();
+    const begun = clock.monotonic();
+    const sleeps = Array.from({ length: 20_000 }, () => clock.sleep(300, signal));
+    expect(clock.monotonic() - begun).toBeLessThan(1_000);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await Promise.all(sleeps);
   });
 
   test('throws dice from 0 to below 1', () => {

@@ -38,6 +38,13 @@ export interface Token {
   readonly dueAt: number | null;
 }
 
+const hundredYearsMs = 100 * 365 * 86_400_000;
+
+/** A lifetime as somebody wrote it, ms, within bounds in which times can be reckoned with. */
+export function boundedValidity(ms: number): number {
+  return Math.min(Math.max(ms, 0), hundredYearsMs);
+}
+
 export function expiresAt(token: Pick<Token, 'issuedAt' | 'validityMs'>): number {
   return token.issuedAt + token.validityMs;
 }

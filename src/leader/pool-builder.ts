@@ -1,10 +1,11 @@
-import { outranks, returnStep, withdrawalStep, type LiveToken, type Token } from '../domain/token.ts';
+import { outranks, returnStep, type LiveToken, type Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { PoolRecord } from '../pool/pool-record.ts';
 import type { Scheduler } from '../pool/scheduler.ts';
+import { StrayTokens } from '../pool/stray-tokens.ts';
 import type { TokenPublisher } from '../pool/token-publisher.ts';
 import type { LivePool, PoolEntry } from '../redis/live-pool.ts';
 
@@ -31,9 +32,11 @@ export interface Census {
 /** Compares the live pool with the record, and makes it the same. */
 export class PoolBuilder {
   readonly #parts: BuilderParts;
+  readonly #strays: StrayTokens;
 
   constructor(parts: BuilderParts) {
     this.#parts = parts;
+    this.#strays = new StrayTokens(parts);
   }
 
   /** @param withJobs whether the jobs are planned too; a planned one stays as it is @returns what the record holds, and how many tokens the pool lacked */
@@ -60,9 +63,9 @@ export class PoolBuilder {
     for (const [ownerId, ofOwner] of held) {
       if (signal.aborted) break;
       const live = await livePool.tokensOf(ownerId);
-      const strays = live.filter((token) => token.phase !== 'gone' && !ofOwner.some((entry) => entry.token.slot === token.slot));
+      const hasStrays = live.some((token) => token.phase !== 'gone' && !ofOwner.some((entry) => entry.token.slot === token.slot));
       const returned = ofOwner.filter((entry) => live.some((token) => hides(token, entry.token)));
-      if (strays.length > 0) changed += await this.#withdraw(ownerId, strays);
+      if (hasStrays) changed += await this.#strays.withdraw(ownerId);
       for (const { token } of returned) changed += await this.#bringBack(ownerId, token);
     }
     return changed;
@@ -79,16 +82,6 @@ export class PoolBuilder {
     return sealed;
   }
 
-  /** Looks again first: a token may have been inserted since the record was read. */
-  async #withdraw(ownerId: string, strays: readonly LiveToken[]): Promise<number> {
-    const { db, owners, tokens, publisher } = this.#parts;
-    const owner = await owners.byId(db, ownerId);
-    const current = owner ? await tokens.ofOwner(db, owner.did) : [];
-    const certain = strays.filter((stray) => !current.some((token) => token.slot === stray.slot));
-    for (const stray of certain) await publisher.publish(ownerId, gone(stray));
-    return certain.length;
-  }
-
   async #bringBack(ownerId: string, token: LiveToken): Promise<number> {
     const { changes, publisher } = this.#parts;
     if (!(await changes.bringBack(token))) return 0;
@@ -99,11 +92,6 @@ export class PoolBuilder {
 
 function plannedRefresh(token: Token): { version: number; ownerDid: number; dueAt: number }[] {
   return token.state === 'idle' && token.dueAt !== null ? [{ version: token.version, ownerDid: token.ownerDid, dueAt: token.dueAt }] : [];
-}
-
-/** Outranks every state that the row ever had. */
-function gone(token: LiveToken): LiveToken {
-  return { ...token, uc: token.uc + withdrawalStep, phase: 'gone', accessToken: '' };
 }
 
 /** Whether the withdrawal of a row keeps it from callers although the row is valid again. */

@@ -1,5 +1,6 @@
 import { events, statuses, type HistoryEvent } from '../domain/event.ts';
 import type { Secret } from '../domain/secret.ts';
+import { boundedValidity } from '../domain/token.ts';
 import { isRepeated, unspend, unspending } from './claims.ts';
 import { outcomeOf, type Database, type Session } from './connection.ts';
 import { appendEvents, eventsStatement } from './events.ts';
@@ -103,7 +104,7 @@ export class OutcomeTable {
     const hadFailed = parent.retrycount > 0;
     // First, since the statements below take a shared lock on the owner's row (its foreign key), which two at once could not make exclusive.
     const shown = hadFailed ? await lockOwner(tx, parent.tsxwhodid) : null;
-    const validityMs = token.validityMs ?? parent.tokenvalidity;
+    const validityMs = token.validityMs ?? boundedValidity(parent.tokenvalidity);
     const dueAt = token.dueAt(validityMs);
     const version = await this.#insertChild(tx, token, parent, validityMs, dueAt);
     if (hadFailed) await mirrorRetryCount(tx, parent.tsxwhodid, shown);

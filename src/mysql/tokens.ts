@@ -1,5 +1,5 @@
 import { Secret } from '../domain/secret.ts';
-import { tokenStates, type Token } from '../domain/token.ts';
+import { boundedValidity, tokenStates, type Token } from '../domain/token.ts';
 import { Unsealable, type Fingerprints } from '../runtime/key-ring.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Session, Statement } from './connection.ts';
@@ -152,7 +152,7 @@ export class TokenTable {
       accessToken: trimmed(secrets.accesstoken),
       refreshToken: trimmed(secrets.refreshtoken),
       issuedAt: Number(row.createdms),
-      validityMs: row.tokenvalidity,
+      validityMs: boundedValidity(row.tokenvalidity),
       state: tokenStates.find((state) => state === row.state) ?? 'stopped',
       uc: Number(row.uc),
       attempt: row.attempt,

@@ -1,14 +1,16 @@
 import { ServiceError, StoreUnavailable } from '../domain/errors.ts';
 import { events, statuses } from '../domain/event.ts';
-import type { Owner } from '../domain/owner.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { FeedPublisher } from '../redis/feed.ts';
+import type { LivePool } from '../redis/live-pool.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { ClientHolds } from './client-holds.ts';
 import type { PoolPlanner } from './pool-planner.ts';
+import { StrayTokens } from './stray-tokens.ts';
+import type { TokenPublisher } from './token-publisher.ts';
 
 export interface RestartParts {
   readonly db: Database;
@@ -17,6 +19,8 @@ export interface RestartParts {
   readonly changes: PoolChanges;
   readonly planner: PoolPlanner;
   readonly holds: ClientHolds;
+  readonly livePool: LivePool;
+  readonly publisher: TokenPublisher;
   readonly feed: FeedPublisher;
   readonly logger: Logger;
 }
@@ -24,9 +28,11 @@ export interface RestartParts {
 /** PUT restart: loads the owner and its tokens again from the record, forgets failures, and plans all refreshes anew. On the master. */
 export class PoolRestarter {
   readonly #parts: RestartParts;
+  readonly #strays: StrayTokens;
 
   constructor(parts: RestartParts) {
     this.#parts = parts;
+    this.#strays = new StrayTokens(parts);
   }
 
   /**
@@ -34,7 +40,8 @@ export class PoolRestarter {
    * @throws StoreUnavailable
    */
   async restart(ownerId: string): Promise<void> {
-    const { db, owners, tokens, changes, planner, holds, logger } = this.#parts;
+    const { db, owners, tokens, changes, planner, holds, feed, logger } = this.#parts;
+    await this.#ignoringRedis(() => this.#strays.withdraw(ownerId));
     const owner = await owners.byId(db, ownerId);
     if (!owner) throw new ServiceError('TPS0013');
     if (owner.resetTimeMs <= 0) throw new ServiceError('TPS0008');
@@ -45,15 +52,16 @@ export class PoolRestarter {
     await changes.restart(owner.did, { job: `owner:${owner.id}`, event: events.restart, status: statuses.restarted, text: 'the pool was restarted' });
     const planned = await tokens.unplannedOf(db, owner.did);
     await planner.takeIn(planned);
-    await this.#announce(owner);
+    await this.#ignoringRedis(() => feed.publish({ kind: 'owner', owner: owner.id }));
     logger.info({ owner: owner.id, tokens: planned.length }, 'The pool of an owner was restarted');
   }
 
-  async #announce(owner: Owner): Promise<void> {
+  /** What Redis misses, the reconciler makes good. */
+  async #ignoringRedis(work: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#parts.feed.publish({ kind: 'owner', owner: owner.id });
+      await work();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
+      if (!(error instanceof StoreUnavailable && error.store === 'redis')) throw error;
     }
   }
 }

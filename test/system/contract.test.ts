@@ -15,6 +15,7 @@ const oddIds = [
 const shortWait = { waitingTimeForToken: 200, retryAttempt: 5 };
 
 const scene = useScene({
+  provider: { clients: [{ id: 'a', secret: 'secret-of-a' }, { id: 'b', secret: 'secret-of-b' }] },
   nodes: [{}, {}, shortWait],
   config: { waitingTimeForToken: 200, retryAttempt: 150, retryResponseCodes: '500' },
   prepare: async (on) => {
@@ -240,6 +241,18 @@ describe('PUT /tokenservice/restart/{ownerId}', () => {
     await scene.stores.addToken(owner.did, fresh);
     expect((await restart(follower, owner.id)).status).toBe(200);
     await everyNodeAnswers(owner.id, fresh.accessToken);
+  });
+
+  it('takes out at once what was made invalid in the database: a row of several, or the owner', async () => {
+    const owner = await newOwner({ clients: [0, 1] });
+    await expect.poll(async () => (await scene.stores.query<{ n: number }>('SELECT COUNT(dueat) AS n FROM tsttoken WHERE tsxwhodid = ?', [owner.did]))[0]?.n, soon).toBe(2);
+    const handedOut = (await tokenOf(follower, owner.id)).body;
+    await scene.stores.query('UPDATE tsttoken SET isvalid = 0 WHERE tsxwhodid = ? AND accesstoken = ?', [owner.did, handedOut]);
+    expect((await restart(follower, owner.id)).status).toBe(200);
+    await everyNodeAnswers(owner.id, owner.grants.find(({ accessToken }) => accessToken !== handedOut)!.accessToken);
+    await scene.stores.query('UPDATE tsxwho SET isvalid = 0 WHERE tsxwhodid = ?', [owner.did]);
+    expect((await restart(follower, owner.id)).body).toBe('TPS0013:Token pool not initialized yet');
+    await everyNodeAnswers(owner.id, 'TPS0013:Token pool not initialized yet');
   });
 
   it('says TPS0029 where the owner has no valid token', async () => {

@@ -151,6 +151,20 @@ describe('at a provider with a window of grace, an answer that is lost', () => {
   });
 });
 
+describe('the death of a courier', () => {
+  it('leaves in doubt what it had under way, and another one takes its place', async () => {
+    const master = await scene.master();
+    const [owner, next] = [await ownerAt(scene.provider, { ownerId: 'courier gone' }), await ownerAt(scene.provider, { ownerId: 'courier back' })];
+    scene.provider.next({ kind: 'hang' }, { grantId: owner.grant.grantId });
+    const asked = refresh(master, owner.id, owner.grant.accessToken);
+    await expect.poll(() => outcomes(scene.provider, owner), soon).toEqual(['refreshed']);
+    for (const pid of await childrenOf(master.pid)) process.kill(pid, 'SIGKILL');
+    expect((await asked).body).toBe("TPS0025:Can't be connected to the server");
+    expect(await stateOf(owner)).toBe('in_doubt');
+    expect(await refresh(master, next.id, next.grant.accessToken)).toMatchObject({ status: 200, body: scene.provider.newest(next.grant.grantId)!.accessToken });
+  });
+});
+
 describe('the death of a master', () => {
   it('with its courier leaves in doubt what was on its way, and the next master says so', async () => {
     await expect.poll(() => stateOf(orphaned), patient).toBe('in_doubt');

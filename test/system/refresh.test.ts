@@ -149,6 +149,17 @@ describe('a row that an operator inserts while the service runs', () => {
     expect(new Set(presentations(owner))).toEqual(new Set(['refreshed']));
   });
 
+  it.each(['9223372036854775807', '-9223372036854775808', '0'])('with a lifetime of %s ms is served like any other', async (lifetime) => {
+    const owner = await scene.addOwner({ ownerId: `lifetime ${lifetime}`, clients: [] });
+    await scene.stores.query('UPDATE tsxwho SET tokenurl = ? WHERE tsxwhodid = ?', [scene.provider.tokenUrl, owner.did]);
+    const { tokenAuth, accessToken, refreshToken } = scene.provider.createGrant({ owner: owner.id });
+    const insert = `INSERT INTO tsttoken (tsxwhodid, tokenauth, tokenvalidity, accesstoken, refreshtoken, isvalid) VALUES (?, ?, ${lifetime}, ?, ?, 1)`;
+    await scene.stores.query(insert, [owner.did, tokenAuth, accessToken, refreshToken]);
+    const { status, body } = await tokenOf(scene.nodes[0]!, owner.id);
+    expect({ status, owner: scene.provider.isLive(body).owner }).toEqual({ status: 200, owner: owner.id });
+    await expect.poll(async () => (await scene.stores.query<{ n: number }>('SELECT COUNT(dueat) AS n FROM tsttoken WHERE isvalid = 1 AND tsxwhodid = ?', [owner.did]))[0]?.n, twoRefreshes).toBe(1);
+  });
+
   it('supersedes the older row of the same tokenauth', async () => {
     const owner = await scene.addOwner({ ownerId: 'replaced by hand', row: { expiresInMs: 3_600_000 } });
     const fresh = scene.provider.createGrant({ owner: owner.id });

@@ -206,6 +206,22 @@ describe('the end', () => {
     expect(performance.now() - begun).toBeLessThan(5000);
   });
 
+  it('lets a refresh under way come to its end, and its caller have the token', async () => {
+    const node = await startOne();
+    await node.waitReady();
+    await scene.master();
+    const owner = await scene.addOwner({ ownerId: 'under way' });
+    scene.provider.next({ kind: 'hang' }, { grantId: owner.grant.grantId });
+    const asked = refresh(node, owner.id, owner.grant.accessToken);
+    await expect.poll(() => scene.provider.account.presentations.some(({ grantId }) => grantId === owner.grant.grantId), soon).toBe(true);
+    const ended = node.stop();
+    await expect.poll(() => node.output(), soon).toContain('This node is no longer master');
+    scene.provider.release();
+    expect(await asked).toMatchObject({ status: 200, body: scene.provider.newest(owner.grant.grantId)!.accessToken });
+    expect(await ended).toBe(0);
+    expect((await scene.validRows(owner.did)).map(({ accesstoken }) => accesstoken)).toEqual([scene.provider.newest(owner.grant.grantId)!.accessToken]);
+  });
+
   it('leaves no process behind, and callers who wait an answer', async () => {
     const owner = await scene.addOwner({ ownerId: 'waits', row: { tokenUrl: 'http://127.0.0.1:1/token', expiresInMs: 1 }, retryMax: 0 });
     const node = await startOne({ http: { shutdownGrace: 500 } });

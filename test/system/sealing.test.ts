@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 
+import { startNode } from '../harness/node-process.ts';
 import { refresh, tokenOf } from './caller.ts';
 import { contentOf } from './redis-content.ts';
 import { soon, useScene } from './scene.ts';
@@ -12,7 +13,7 @@ import type { OwnerOnScene, TokenRow } from './scene.ts';
 
 const client = { id: 'client-of-the-scene', secret: 'the-secret-of-the-client' };
 const key = (): string => randomBytes(32).toString('base64');
-const [first, second] = [{ id: 'first', key: key() }, { id: 'second', key: key() }];
+const [first, second, third] = [{ id: 'first', key: key() }, { id: 'second', key: key() }, { id: 'third', key: key() }];
 
 const scene = useScene({ provider: { clients: [client, { id: 'another-client', secret: 'the-secret-of-another' }] }, prepare: (on) => on.addOwner({ ownerId: 'somebody' }) });
 
@@ -127,5 +128,24 @@ describe('without the key of some rows', () => {
     expect((await tokenOf(node, owners['long before'].id)).body).toBe('TPS0016:No token pool implementation initialized');
     expect(node.output()).toMatch(/"level":"ERROR".*the key \\"lost\\" is not in the key ring.*add its key to sealing\.keys/i);
     expect(node.output()).not.toContain('A part of the reconciliation did not end');
+  });
+});
+
+describe('while a new key is rolled out too fast', () => {
+  it('a node without it goes on with what it can read', async () => {
+    const old = scene.nodes.at(-1)!;
+    const left = await scene.startNode({ isMaster: false, sealing: { keys: [second] } });
+    await old.stop();
+    await scene.startNode({ sealing: { keys: [second, third], activeKey: 'third' } });
+    await refreshed(owners.before);
+    await expect.poll(() => left.output(), soon).toContain('the key \\"third\\" is not in the key ring');
+    expect((await tokenOf(left, owners.later.id)).body).toBe(scene.provider.newest(owners.later.grant.grantId)!.accessToken);
+    expect(await left.isReady()).toBe(true);
+  });
+
+  it('a node without it does not start, and says which key it lacks', async () => {
+    const node = await startNode({ config: scene.configOf(9, { sealing: { keys: [second] } }) });
+    expect(await node.exited).toMatchObject({ code: 1 });
+    expect(node.output()).toMatch(/^Unable to start the server\. .*the key "third" is not in the key ring/m);
   });
 });

@@ -47,7 +47,6 @@ interface ParentRow extends StoredColumns {
   tokenvalidity: number;
   isvalid: boolean;
   attempt: string | null;
-  state: string;
   retrycount: number;
 }
 
@@ -97,9 +96,10 @@ export class OutcomeTable {
   }
 
   async #replace(tx: Transaction, token: NewToken, job: string): Promise<RecordResult> {
-    const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, state, retrycount FROM tsttoken WHERE tokendid = ? FOR UPDATE';
+    const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, retrycount FROM tsttoken WHERE tokendid = ? FOR UPDATE';
     const [parent] = await tx.query<ParentRow>({ label: 'outcomes.parent', sql, params: [token.version] });
-    const held = parent?.isvalid === true && parent.attempt === token.attempt && (parent.state === 'sending' || parent.state === 'in_doubt');
+    // Whatever state the row is in: the answer proves that the request was sent, though a database that failed over may have lost the mark.
+    const held = parent?.isvalid === true && parent.attempt === token.attempt;
     if (!parent || !held) return this.#whatStands(tx, token);
     const hadFailed = parent.retrycount > 0;
     // First, since the statements below take a shared lock on the owner's row (its foreign key), which two at once could not make exclusive.

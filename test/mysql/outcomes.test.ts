@@ -132,7 +132,13 @@ describe('recording an answer', () => {
     expect(await childrenOf(claim.version)).toEqual([versionOf(repeated)]);
   });
 
-  test('of an attempt that was given back, or only claimed, is superseded', async () => {
+  test('works on a row that lost the mark that its request was sent, as in a failover: the answer proves it', async () => {
+    const { outcomes, claim } = await sent();
+    await database().rows.query("UPDATE tsttoken SET state = 'claimed' WHERE tokendid = ?", [claim.version]);
+    expect(await outcomes.record(answerTo(claim), 'job')).toMatchObject({ kind: 'recorded' });
+  });
+
+  test('of an attempt that was given back, or of a row that is not there, is superseded', async () => {
     const given = await sent();
     await given.outcomes.release(release(given));
     expect(await given.outcomes.record(answerTo(given.claim), 'job')).toEqual({ kind: 'superseded' });

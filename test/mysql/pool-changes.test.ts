@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 
 import type { HistoryEvent } from '../../src/domain/event.ts';
 import { returnStep } from '../../src/domain/token.ts';
-import { ClaimTable } from '../../src/mysql/claims.ts';
+import { ClaimTable, type Claim } from '../../src/mysql/claims.ts';
+import { markSending } from '../../src/mysql/mark-sending.ts';
 import { PoolChanges } from '../../src/mysql/pool-changes.ts';
 import { TermTable } from '../../src/mysql/terms.ts';
 import { newAttempt, prints, useTokenDatabase } from './token-database.ts';
@@ -83,6 +84,64 @@ describe.each([
       expect(await written(told)).toBe(0);
     }
   });
+});
+
+describe('superseding a token that a refresh holds', () => {
+  async function held(step: 'claimed' | 'sending' | 'in_doubt'): Promise<Claim> {
+    const ownerDid = await database().addOwner();
+    const token = await database().token(await database().addToken(ownerDid));
+    const claim = { version: token.version, ownerDid, attempt: newAttempt(), epoch: await new TermTable(database().db, 'a').begin(1000) };
+    const claims = new ClaimTable(database().db, prints, 'a');
+    await claims.claim(token, claim);
+    if (step !== 'claimed') await markSending(database().db, claim);
+    if (step === 'in_doubt') await claims.markInDoubt(claim.version, claim.attempt);
+    return claim;
+  }
+
+  async function supersede(claim: Claim): Promise<boolean> {
+    return changes().supersede(await database().token(claim.version), event());
+  }
+
+  async function isSpent({ attempt }: Claim): Promise<boolean> {
+    return (await database().select('SELECT 1 FROM tstspent WHERE attempt = ?', attempt)).length > 0;
+  }
+
+  test('takes a claim back that was not sent: its holder cannot send any more', async () => {
+    const claim = await held('claimed');
+    expect(await supersede(claim)).toBe(true);
+    expect(await markSending(database().db, claim)).toBe(false);
+    expect(await isSpent(claim)).toBe(false);
+    expect(await database().row(claim.version)).toMatchObject({ valid: 0, state: 'idle' });
+  });
+
+  test('races the marking as sent, and one of the two wins', async () => {
+    for (let round = 0; round < 10; round++) {
+      const claim = await held('claimed');
+      const [superseded, marked] = await Promise.all([supersede(claim).catch(() => false), markSending(database().db, claim)]);
+      expect([superseded, marked].filter(Boolean)).toHaveLength(1);
+      expect(await isSpent(claim)).toBe(marked);
+    }
+  });
+
+  test('is refused while its answer is awaited', async () => {
+    const claim = await held('sending');
+    expect(await supersede(claim)).toBe(false);
+    expect(await database().row(claim.version)).toMatchObject({ valid: 1, state: 'sending' });
+  });
+
+  test('leaves a refresh token that is in doubt spent for ever', async () => {
+    const claim = await held('in_doubt');
+    expect(await supersede(claim)).toBe(true);
+    expect(await isSpent(claim)).toBe(true);
+  });
+});
+
+test('bringing a row back that was invalid lets it outrank its withdrawal, once', async () => {
+  const version = await database().addToken(await database().addOwner(), { uc: 3 });
+  const token = await database().token(version);
+  expect(await changes().bringBack(token)).toBe(true);
+  expect((await database().token(version)).uc).toBe(3 + returnStep);
+  expect(await changes().bringBack(token)).toBe(false);
 });
 
 async function changesOf(kind: 'end' | 'supersede', version: number): Promise<{ apply: () => Promise<boolean>; told: HistoryEvent }> {

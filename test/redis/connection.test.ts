@@ -49,6 +49,15 @@ describe('a connection for reads', () => {
     expect(performance.now() - back).toBeLessThan(1_500);
   });
 
+  test('never waits longer than a second between two tries', () => {
+    for (const role of ['read', 'write', 'lease', 'queue', 'worker', 'subscriber'] as const) {
+      const { retryStrategy } = connect({ url: 'redis://127.0.0.1:1' }, role).options as { retryStrategy?: (times: number) => number };
+      const waits = [1, 2, 3, 5, 10, 100, 100_000].map((times) => retryStrategy?.(times) ?? Infinity);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(1_000);
+      expect(waits[0]).toBeLessThanOrEqual(100);
+    }
+  });
+
   test('to a Redis that was never there fails at once', async () => {
     const reads = connect({ url: 'redis://127.0.0.1:1' }, 'read');
     const { error, ms } = await timed(() => reads.get('k'));
@@ -65,6 +74,22 @@ describe('a connection of another kind', () => {
     redis.thaw();
     expect(error).toBeInstanceOf(Error);
     expect(ms).toBeLessThan(limit + 200);
+  });
+
+  test('ends what was under way when it is lost at once, and does not send it again', async () => {
+    const own = await startRedis({ appendOnly: true });
+    const client = await untilReady(connect({ url: own.url }, 'queue'));
+    own.freeze();
+    const underWay = timed(() => client.incr('n'));
+    await delay(50);
+    const killed = performance.now();
+    await own.kill();
+    expect((await underWay).error).toBeInstanceOf(Error);
+    expect(performance.now() - killed).toBeLessThan(1_000);
+    await own.restart();
+    await vi.waitFor(async () => { await client.ping(); }, { timeout: 5_000, interval: 20 });
+    expect(await client.get('n')).toBeNull();
+    await own.remove();
   });
 
   test.each(['worker', 'subscriber'] as const)('for a %s waits until Redis is there', async (role) => {

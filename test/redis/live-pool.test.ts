@@ -142,7 +142,7 @@ describe('a value that is not what it should be', () => {
     await pool.put('thief', live({ slot: 'own', accessToken: 'at-of-thief' }));
     const value = (await client.hget(keyOf('victim'), 'a')) ?? '';
     await client.hset(keyOf('thief'), 'a', value);
-    await client.hset(keyOf('thief'), 'b', value);
+    await client.hset(keyOf('thief'), 'b', (await client.hget(keyOf('thief'), 'own')) ?? '');
     await client.hset(keyOf('victim'), 'a', value.replace(/^1:/, '2:'));
     expect((await pool.tokensOf('thief')).map(({ accessToken }) => accessToken)).toEqual(['at-of-thief']);
     expect(await pool.tokensOf('victim')).toEqual([]);

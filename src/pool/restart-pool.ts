@@ -40,8 +40,9 @@ export class PoolRestarter {
    * @throws StoreUnavailable
    */
   async restart(ownerId: string): Promise<void> {
-    const { db, owners, tokens, changes, planner, holds, feed, logger } = this.#parts;
+    const { db, owners, tokens, changes, planner, holds, logger } = this.#parts;
     await this.#ignoringRedis(() => this.#strays.withdraw(ownerId));
+    await this.#announce(ownerId);
     const owner = await owners.byId(db, ownerId);
     if (!owner) throw new ServiceError('TPS0013');
     if (owner.resetTimeMs <= 0) throw new ServiceError('TPS0008');
@@ -52,8 +53,13 @@ export class PoolRestarter {
     await changes.restart(owner.did, { job: `owner:${owner.id}`, event: events.restart, status: statuses.restarted, text: 'the pool was restarted' });
     const planned = await tokens.unplannedOf(db, owner.did);
     await planner.takeIn(planned);
-    await this.#ignoringRedis(() => feed.publish({ kind: 'owner', owner: owner.id }));
+    await this.#announce(owner.id);
     logger.info({ owner: owner.id, tokens: planned.length }, 'The pool of an owner was restarted');
+  }
+
+  /** Every node asks the stores again before it hands out what it knows. */
+  async #announce(ownerId: string): Promise<void> {
+    await this.#ignoringRedis(() => this.#parts.feed.publish({ kind: 'owner', owner: ownerId }));
   }
 
   /** What Redis misses, the reconciler makes good. */

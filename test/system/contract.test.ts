@@ -255,6 +255,14 @@ describe('PUT /tokenservice/restart/{ownerId}', () => {
     await everyNodeAnswers(owner.id, 'TPS0013:Token pool not initialized yet');
   });
 
+  it('takes out what was made invalid before it ever came into the pool', async () => {
+    const owner = await newOwner();
+    expect((await tokenOf(follower, owner.id)).body).toBe(owner.grant.accessToken);
+    await scene.stores.query('UPDATE tsttoken SET isvalid = 0 WHERE tsxwhodid = ?', [owner.did]);
+    expect((await restart(master, owner.id)).body).toBe('TPS0029:No valid token found');
+    await everyNodeAnswers(owner.id, 'TPS0016:No token pool implementation initialized');
+  });
+
   it('says TPS0029 where the owner has no valid token', async () => {
     const owner = await newOwner({ clients: [] });
     expect(await restart(follower, owner.id)).toMatchObject({ status: 400, body: 'TPS0029:No valid token found' });

@@ -106,7 +106,7 @@ export class ClaimTable {
 
   async #take(token: Token, hold: (tx: Transaction, fingerprint: Buffer) => Promise<void>): Promise<ClaimResult> {
     if (token.refreshToken === null) return 'stale';
-    const fingerprint = this.#prints.ofRefreshToken(token.ownerDid, token.refreshToken);
+    const fingerprint = this.#prints.ofRefreshToken(token.refreshToken);
     try {
       await this.#db.transaction((tx) => hold(tx, fingerprint));
       return 'claimed';

@@ -90,9 +90,9 @@ export class Fingerprints {
     this.#key = derive(clusterKey, 'fingerprint');
   }
 
-  /** 32 bytes that identify a refresh token and do not reveal it. */
-  ofRefreshToken(ownerDid: number, token: Secret): Buffer {
-    return this.#hash(`refresh:${ownerDid}:${token.reveal()}`);
+  /** 32 bytes that identify a refresh token and do not reveal it: the same wherever the token stands, in the rows of two owners too. */
+  ofRefreshToken(token: Secret): Buffer {
+    return this.#hash(`refresh:${token.reveal()}`);
   }
 
   /** 16 hex digits that name the slot of a client authentication within its owner. */

@@ -48,7 +48,7 @@ describe('a claim', () => {
     const row = await database().row(token.version);
     expect(row).toMatchObject({ state: 'claimed', attempt: claim.attempt, attemptepoch: claim.epoch, attemptnode: 'node-a', uc: token.uc + 1, valid: 1 });
     const [spent] = await database().select('SELECT fingerprint, epoch FROM tstspent WHERE attempt = ?', claim.attempt);
-    expect(spent).toEqual({ fingerprint: prints.ofRefreshToken(token.ownerDid, token.refreshToken ?? new Secret('')), epoch: claim.epoch });
+    expect(spent).toEqual({ fingerprint: prints.ofRefreshToken(token.refreshToken ?? new Secret('')), epoch: claim.epoch });
   });
 
   test('of many made at once, on a connection each, is won by exactly one', async () => {
@@ -70,6 +70,14 @@ describe('a claim', () => {
     expect(await claims.claim(token, claim)).toBe('claimed');
     expect(await claims.claim(twin, { ...again(claim), version: twinVersion })).toBe('spent');
     expect(await database().row(twinVersion)).toMatchObject({ state: 'idle', attempt: null, uc: twin.uc });
+  });
+
+  test('on a refresh token that stands in the row of another owner too is refused as spent', async () => {
+    const { claims, token, claim } = await arrange();
+    const otherOwner = await database().addOwner();
+    const version = await database().addToken(otherOwner, { refreshtoken: token.refreshToken?.reveal() ?? '' });
+    expect(await claims.claim(token, claim)).toBe('claimed');
+    expect(await claims.claim(await database().token(version), { ...again(claim), version, ownerDid: otherOwner })).toBe('spent');
   });
 
   test('of two made at once on rows with the same refresh token is won by one', async () => {

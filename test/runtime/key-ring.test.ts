@@ -68,10 +68,10 @@ describe('The key ring', () => {
 describe('Fingerprints', () => {
   it('tell refresh tokens and slots apart and do not reveal them', () => {
     const prints = new Fingerprints(key());
-    const one = prints.ofRefreshToken(1, new Secret('rt-1'));
+    const one = prints.ofRefreshToken(new Secret('rt-1'));
     expect(one).toHaveLength(32);
-    expect(one.equals(prints.ofRefreshToken(1, new Secret('rt-1')))).toBe(true);
-    expect(one.equals(prints.ofRefreshToken(1, new Secret('rt-2')))).toBe(false);
+    expect(one.equals(prints.ofRefreshToken(new Secret('rt-1')))).toBe(true);
+    expect(one.equals(prints.ofRefreshToken(new Secret('rt-2')))).toBe(false);
     expect(prints.slotOf(1, new Secret('a'))).toMatch(/^[0-9a-f]{16}$/);
     expect(prints.slotOf(1, new Secret('a'))).not.toBe(prints.slotOf(2, new Secret('a')));
   });

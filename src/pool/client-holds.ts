@@ -6,6 +6,8 @@ interface Hold {
   readonly until: number;
   /** How often in a row the client was refused, attempts that were under way at the same time counted as one. */
   readonly refusals: number;
+  /** The token that tries again for all of the client. */
+  readonly prober?: number;
 }
 
 export interface Refusal {
@@ -13,6 +15,9 @@ export interface Refusal {
   /** Until when, epoch ms, the client was held before; undefined: it was not. */
   readonly heldUntil: number | undefined;
 }
+
+/** How long the others wait for the one that tries again, ms. */
+const probeMs = 1000;
 
 /**
  * Clients whose credentials a provider refuses. All tokens of such a client wait while one of them tries again,
@@ -26,18 +31,31 @@ export class ClientHolds {
     this.#clock = clock;
   }
 
-  /** Until when, epoch ms, the token's client is held; Infinity: until a pool of the client is restarted. undefined: not held. */
+  /**
+   * Until when, epoch ms, the token has to wait for its client; Infinity: until a pool of the client is restarted. undefined: it may be refreshed.
+   * When a hold has run out, the first token that asks tries for all, and the others go on waiting.
+   */
+  admit(owner: Owner, token: Token): number | undefined {
+    const key = keyOf(owner, token);
+    const hold = this.#holds.get(key);
+    if (!hold || hold.prober === token.version) return undefined;
+    if (hold.until > this.#clock.now()) return hold.until;
+    this.#holds.set(key, { ...hold, until: this.#clock.now() + probeMs, prober: token.version });
+    return undefined;
+  }
+
+  /** Until when, epoch ms, the client is held; undefined: it is not, or is tried again now. */
   heldUntil(owner: Owner, token: Token): number | undefined {
     const hold = this.#holds.get(keyOf(owner, token));
-    return hold && hold.until > this.#clock.now() ? hold.until : undefined;
+    return hold && hold.prober === undefined && hold.until > this.#clock.now() ? hold.until : undefined;
   }
 
   /** Counts a refusal of the token's client. */
   refused(owner: Owner, token: Token): Refusal {
     const heldUntil = this.heldUntil(owner, token);
-    const { until, refusals } = this.#holds.get(keyOf(owner, token)) ?? { until: 0, refusals: 0 };
+    const { refusals } = this.#holds.get(keyOf(owner, token)) ?? { refusals: 0 };
     const count = heldUntil === undefined ? refusals + 1 : refusals;
-    this.#holds.set(keyOf(owner, token), { until, refusals: count });
+    this.#holds.set(keyOf(owner, token), { until: heldUntil ?? 0, refusals: count });
     return { count, heldUntil };
   }
 

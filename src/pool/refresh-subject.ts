@@ -69,7 +69,7 @@ export class SubjectReader {
 
   async #waitForClient(owner: Owner, token: Token): Promise<RefreshResult | undefined> {
     const { db, tokens, changes, holds, scheduler, clock } = this.#parts;
-    const until = holds.heldUntil(owner, token);
+    const until = holds.admit(owner, token);
     if (until === undefined) return undefined;
     if (until === Infinity) {
       await changes.end(token, 'stopped', { job: jobOf(owner, token), event: events.refresh, status: statuses.stopped, text: 'the credentials of its client are refused; restart the pool when they are right' });

@@ -35,3 +35,17 @@ test('a new term knows of no hold: the client may have been put right under anot
   expect(holds.heldUntil(owner, ofClient('a'))).toBeUndefined();
   expect(holds.refused(owner, ofClient('a')).count).toBe(1);
 });
+
+test('when a hold has run out, one token tries for all and the others go on waiting', () => {
+  const clock = new ClusterClock();
+  const holds = new ClientHolds(clock);
+  const numbered = (version: number): Token => ({ ...ofClient('a'), version });
+  holds.refused(owner, numbered(1));
+  holds.hold(owner, numbered(1), clock.now() - 1);
+  expect(holds.admit(owner, numbered(2))).toBeUndefined();
+  expect(holds.admit(owner, numbered(3))).toBeGreaterThan(clock.now());
+  expect(holds.admit(owner, numbered(2))).toBeUndefined();
+  expect(holds.refused(owner, numbered(2))).toEqual({ count: 2, heldUntil: undefined });
+  holds.release(owner, numbered(2));
+  expect(holds.admit(owner, numbered(3))).toBeUndefined();
+});

@@ -146,6 +146,14 @@ describe('recording an answer', () => {
     expect(await childrenOf(given.claim.version)).toEqual([]);
   });
 
+  test('of a row that was taken out of the pool meanwhile brings no token into it', async () => {
+    const { outcomes, claim } = await sent();
+    await database().rows.query('UPDATE tsttoken SET isvalid = 0 WHERE tokendid = ?', [claim.version]);
+    expect(await outcomes.record(answerTo(claim), 'job')).toEqual({ kind: 'superseded' });
+    expect(await childrenOf(claim.version)).toEqual([]);
+    expect(await isSpent(claim)).toBe(true);
+  });
+
   test('frees the fingerprint of a refresh token that stays valid: the answer left it out, or gave the same', async () => {
     for (const same of [false, true]) {
       const { claims, outcomes, token, claim } = await sent({ columns: { refreshtoken: `rt-kept-${newAttempt()}\n` } });

@@ -35,6 +35,21 @@ describe('a limiter', () => {
     expect(await limiter.run(() => Promise.resolve(7))).toBe(7);
   });
 
+  test('counts a place that was handed on as taken', async () => {
+    const limiter = new Limiter(1);
+    const [first, second] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const [a, b] = [limiter.run(() => first.promise), limiter.run(() => second.promise)];
+    first.resolve(undefined);
+    await a;
+    let ran = false;
+    const c = limiter.run(() => Promise.resolve((ran = true)));
+    await delay(5);
+    expect([ran, limiter.waiting]).toEqual([false, 1]);
+    second.resolve(undefined);
+    await Promise.all([b, c]);
+    expect(ran).toBe(true);
+  });
+
   test('never lets a newcomer past one that waits', async () => {
     const limiter = new Limiter(1);
     const order: string[] = [];

@@ -1,11 +1,11 @@
 import type { Config } from '../config/config.ts';
 import type { CourierSetup } from './courier-setup.ts';
 import { Secret } from '../domain/secret.ts';
-import type { DatabaseOptions } from '../mysql/connection.ts';
 import type { MailServer } from '../mail/transport.ts';
 import type { WaitRules } from '../pool/acquire-token.ts';
 import type { QueueOptions } from '../queue/refresh-queue.ts';
 import type { Logging } from '../runtime/logger.ts';
+import { databaseOptions } from './database-options.ts';
 import type { Stores } from './stores.ts';
 
 /** @param role `worker` may block, `queue` gives up */
@@ -31,21 +31,6 @@ export function courierSetup(config: Config, stores: Stores): CourierSetup {
     database: { ...databaseOptions(config), connectionLimit: Math.min(4, config.database.connectionLimit) },
     redis: { endpoint: config.redis, prefix: config.redis.keyPrefix },
     ring: { keys: stores.transit.keys, activeId: stores.transit.activeId },
-  };
-}
-
-export function databaseOptions({ database }: Config): DatabaseOptions {
-  const { host, port, user, password, schema, connectionLimit, queryTimeout, tls, ca } = database;
-  const verify = tls === 'verify-ca' || tls === 'verify-identity';
-  return {
-    host,
-    port,
-    user,
-    password,
-    schema,
-    connectionLimit,
-    queryTimeoutMs: queryTimeout,
-    ...(tls === 'required' || verify ? { tls: { verify, ...(ca === undefined ? {} : { ca }) } } : {}),
   };
 }
 

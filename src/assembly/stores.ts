@@ -12,7 +12,7 @@ import { ServiceError } from '../domain/errors.ts';
 import { Fingerprints, KeyRing, transitKeys, type RingKey } from '../runtime/key-ring.ts';
 import type { Logging } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { databaseOptions } from './settings.ts';
+import { databaseOptions } from './database-options.ts';
 
 /** The system of record, opened and checked, with its tables and the keys that belong to it. */
 export interface Stores {

@@ -1,7 +1,10 @@
-import type { Claim } from './claims.ts';
 import type { Session } from './connection.ts';
 
-type Held = Pick<Claim, 'version' | 'attempt'>;
+/** A claim by what it is known by. */
+interface Held {
+  readonly version: number;
+  readonly attempt: string;
+}
 
 /**
  * That the refresh token of a row `t` was sent by an attempt before the present one, in terms of its fingerprint's row `s`:

@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '../domain/errors.ts';
+import type { Token } from '../domain/token.ts';
 import { Elector } from '../leader/elector.ts';
 import { heartbeat } from '../leader/heartbeat.ts';
 import { MasterDuties } from '../leader/master-duties.ts';
@@ -83,6 +84,7 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Rec
   const { attempts, publisher, redeemer, failures, alarms, claims, planner, scheduler, record, refresher } = verbs;
   const logger = logging.logger('leader.reconciler');
   const longestRequestMs = config.refresh.connectTimeout + config.refresh.requestTimeout + 2 * recordingLimitMs + slackMs;
+  const startRefresh = (token: Token, cause: RefreshCause): void => start(token.version, token.ownerDid, cause);
   return new Reconciler({
     db,
     tokens,
@@ -101,7 +103,7 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Rec
       clock,
       logger,
       longestRequestMs,
-      askAgain: (token) => start(token.version, token.ownerDid, 'doubt'),
+      startRefresh,
     }),
     pending: new PendingRedeemer(pending, redeemer, attempts, stores.transit.ring, logger, metrics),
     publisher,
@@ -109,6 +111,6 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Rec
     logger,
     metrics,
     isUnderWay: (version) => refresher.isUnderWay(version),
-    startRefresh: (token, cause) => start(token.version, token.ownerDid, cause),
+    startRefresh,
   });
 }

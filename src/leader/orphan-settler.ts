@@ -8,6 +8,7 @@ import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Alarms } from '../pool/alarms.ts';
 import type { Attempts } from '../pool/attempts.ts';
+import type { RefreshCause } from '../pool/refresh-subject.ts';
 import type { FailureSettler } from '../pool/settle-failure.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Limiter } from '../runtime/limiter.ts';
@@ -33,8 +34,8 @@ export interface OrphanParts {
   readonly logger: Logger;
   /** The longest time between the marking of a request as sent and the end of it, ms. */
   readonly longestRequestMs: number;
-  /** Starts a refresh of a token in doubt; it does not wait for its end. */
-  readonly askAgain: (token: Token) => void;
+  /** Starts a refresh; it does not wait for its end. */
+  readonly startRefresh: (token: Token, cause: RefreshCause) => void;
 }
 
 /** Settles attempts that nobody in this process stands behind: left by another node, or by a crash. */
@@ -62,19 +63,20 @@ export class OrphanSettler {
   }
 
   async #takeBack(owner: Owner, token: Token): Promise<void> {
-    const { claims, clock, failures, logger } = this.#parts;
+    const { claims, clock, failures, logger, startRefresh } = this.#parts;
     if (!(await claims.takeBack(token, Math.floor(clock.now())))) return;
     await failures.republish(owner, token.version);
     logger.info({ owner: owner.id, version: token.version }, 'A claim that nobody had used was taken back');
+    startRefresh(token, 'due');
   }
 
   /** Not before the first request must have ended, unless a window of grace would close meanwhile. */
   #askAgain(owner: Owner, token: Token, ageMs: number): void {
-    const { longestRequestMs, logger, askAgain } = this.#parts;
+    const { longestRequestMs, logger, startRefresh } = this.#parts;
     const patienceMs = owner.providerPolicy === 'grace' ? Math.min(longestRequestMs, owner.graceMs / 2) : longestRequestMs;
     if (ageMs < (token.state === 'in_doubt' ? Math.min(patienceMs, owner.retryDelayMs) : patienceMs)) return;
     logger.warn({ owner: owner.id, version: token.version, policy: owner.providerPolicy }, 'The provider is asked again for a token in doubt');
-    askAgain(token);
+    startRefresh(token, 'doubt');
   }
 
   async #doubt(owner: Owner, token: Token): Promise<void> {

@@ -52,13 +52,20 @@ export class Reconciler {
     this.#parts = parts;
   }
 
-  /** One round. A store that is away ends only the part that needs it; no part waits for it to come back. */
+  /**
+   * One round of what cannot wait: answers, due tokens, what others left behind. A store that is away ends only the part
+   * that needs it; no part waits for it to come back.
+   */
   async round(term: Term): Promise<void> {
     const { publisher, pending, orphans } = this.#parts;
     await this.#part(term, 'pending', () => pending.redeemAll(term.signal));
     await this.#part(term, 'due', () => this.#startDue());
     await this.#part(term, 'orphans', () => orphans.settleAll());
     await this.#part(term, 'publish', () => publisher.retry());
+  }
+
+  /** One round of what takes as long as the pool is large: to run beside the other rounds, which it must not hold up. */
+  async survey(term: Term): Promise<void> {
     await this.#part(term, 'unplanned', () => this.#takeIn(term));
     await this.#part(term, 'compare', () => this.#compare(term));
     await this.#part(term, 'seal', () => this.#seal(term));

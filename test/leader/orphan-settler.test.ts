@@ -6,6 +6,7 @@ import type { Token } from '../../src/domain/token.ts';
 import { OrphanSettler } from '../../src/leader/orphan-settler.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { liveView } from '../../src/pool/live-view.ts';
+import type { RefreshCause } from '../../src/pool/refresh-subject.ts';
 import { useRedis } from '../harness/redis.ts';
 import { newAttempt, silent, useTokenDatabase, type Columns } from '../mysql/token-database.ts';
 import { verbsOn, type VerbsOnStores } from '../pool/verbs-on-stores.ts';
@@ -16,7 +17,7 @@ const redis = useRedis();
 const connect = useClients();
 const longestRequestMs = 1000;
 let verbs: VerbsOnStores;
-let asked: number[];
+let asked: [number, string][];
 
 beforeEach(async () => {
   verbs = await verbsOn({ database: database(), redisUrl: redis().url, connect });
@@ -24,7 +25,7 @@ beforeEach(async () => {
 });
 
 function settler(parts: VerbsOnStores = verbs): OrphanSettler {
-  return new OrphanSettler({ ...parts, logger: silent, longestRequestMs, askAgain: (token: Token) => { asked.push(token.version); } });
+  return new OrphanSettler({ ...parts, logger: silent, longestRequestMs, startRefresh: (token: Token, cause: RefreshCause) => { asked.push([token.version, cause]); } });
 }
 
 /** A token whose request was sent `ageMs` ago by a node that is gone, and a second one of the same owner. */
@@ -66,7 +67,17 @@ test('a request that may still be under way is left alone', async () => {
 test('a provider that may be asked again is asked, and nobody waits for its answer', async () => {
   const { left } = await leftSending(longestRequestMs + 500, { providerpolicy: 'non_rotating' });
   await settler().settleAll();
-  expect(asked).toEqual([left]);
+  expect(asked).toEqual([[left, 'doubt']]);
+});
+
+test('a claim that a node left behind unsent is taken back, and its refresh begins at once', async () => {
+  const ownerDid = await database().addOwner();
+  const left = await database().addToken(ownerDid);
+  const claim = { version: left, ownerDid, attempt: newAttempt(), epoch: await verbs.terms.begin(10_000) };
+  expect(await verbs.claims.claim(await database().token(left), claim)).toBe('claimed');
+  await settler().settleAll();
+  expect(await stateOf(left)).toBe('idle');
+  expect(asked).toContainEqual([left, 'due']);
 });
 
 test('where the record goes away in the middle, the round ends; the next one settles what is left', async () => {

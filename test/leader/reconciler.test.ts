@@ -1,0 +1,78 @@
+import { beforeEach, expect, test } from 'vitest';
+
+import { OrphanSettler } from '../../src/leader/orphan-settler.ts';
+import { PendingRedeemer } from '../../src/leader/pending-redeemer.ts';
+import { PoolBuilder } from '../../src/leader/pool-builder.ts';
+import { Reconciler } from '../../src/leader/reconciler.ts';
+import { PoolRecord } from '../../src/pool/pool-record.ts';
+import type { Term } from '../../src/pool/term.ts';
+import { Metrics } from '../../src/runtime/metrics.ts';
+import { useRedis } from '../harness/redis.ts';
+import { silent, useTokenDatabase } from '../mysql/token-database.ts';
+import { verbsOn, type VerbsOnStores } from '../pool/verbs-on-stores.ts';
+import { useClients } from '../redis/clients.ts';
+
+const database = useTokenDatabase();
+const redis = useRedis();
+const connect = useClients();
+const metrics = new Metrics({ version: 'test', runtime: false });
+const term: Term = { epoch: 1, isTrusted: () => true, signal: new AbortController().signal };
+let verbs: VerbsOnStores;
+let started: number[];
+
+beforeEach(async () => {
+  verbs = await verbsOn({ database: database(), redisUrl: redis().url, connect });
+  started = [];
+});
+
+function recordOf({ db, owners, tokens, clock }: VerbsOnStores): PoolRecord {
+  return new PoolRecord(db, owners, tokens, clock);
+}
+
+function reconciler(record = recordOf(verbs)): Reconciler {
+  const { pending, redeemer, attempts, transit } = verbs;
+  const startRefresh = ({ version }: { version: number }): void => { started.push(version); };
+  return new Reconciler({
+    ...verbs,
+    builder: new PoolBuilder({ ...verbs, record }),
+    orphans: new OrphanSettler({ ...verbs, logger: silent, longestRequestMs: 1000, startRefresh }),
+    pending: new PendingRedeemer(pending, redeemer, attempts, transit, silent, metrics),
+    logger: silent,
+    metrics,
+    isUnderWay: () => false,
+    startRefresh,
+  });
+}
+
+test('a round starts what is due and has no alarm, however long the comparison of the whole pool takes', async () => {
+  const version = await database().addToken(await database().addOwner(), { dueat: 1000 });
+  const { promise: never } = Promise.withResolvers<never>();
+  const slow = recordOf(verbs);
+  slow.read = () => never;
+  const onLargePool = reconciler(slow);
+  void onLargePool.survey(term);
+  await onLargePool.round(term);
+  expect(started).toContain(version);
+});
+
+test('a survey takes rows in that were inserted, and builds a pool that Redis has lost', async () => {
+  const ownerDid = await database().addOwner();
+  const version = await database().addToken(ownerDid);
+  const { id } = (await verbs.owners.byDid(database().db, ownerDid)) ?? { id: '' };
+  await reconciler().survey(term);
+  expect((await database().row(version))['dueat']).toBeGreaterThan(0);
+  expect((await verbs.livePool.tokensOf(id)).map((token) => token.version)).toEqual([version]);
+  await redis().restart({ empty: true });
+  await expect.poll(() => verbs.livePool.isBuilt().catch(() => undefined), { timeout: 5000 }).toBe(false);
+  await reconciler().survey(term);
+  expect((await verbs.livePool.tokensOf(id)).map((token) => token.version)).toEqual([version]);
+  expect(await verbs.livePool.isBuilt()).toBe(true);
+});
+
+test('a term that is over begins nothing more', async () => {
+  await database().addToken(await database().addOwner(), { dueat: 1000 });
+  const over = { ...term, signal: AbortSignal.abort() };
+  await reconciler().round(over);
+  await reconciler().survey(over);
+  expect(started).toEqual([]);
+});

@@ -35,6 +35,9 @@ const unknownsKept = 10_000;
 const failuresToPause = 3;
 const pauseMs = 500;
 
+/** How long MySQL is waited for where a usable token is known, ms. */
+const patienceMs = 300;
+
 export interface LookupStores {
   readonly livePool: LivePool;
   readonly db: Database;
@@ -49,6 +52,7 @@ export class TokenLookup {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #underWay = new Map<string, Promise<Found>>();
+  readonly #asked = new Map<string, Promise<Found>>();
   readonly #unknownUntil = new Map<string, number>();
   #failures = 0;
   #pausedUntil = -Infinity;
@@ -76,13 +80,42 @@ export class TokenLookup {
     const usable = live && live.length > 0 ? this.#cache.anyUsable(ownerId) : undefined;
     if (usable !== undefined) return { kind: 'token', source: 'redis', accessToken: usable };
     try {
-      return await this.#fromMySql(ownerId, live === undefined);
+      return await this.#fromMySqlOrMemory(ownerId, live === undefined);
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      const known = this.#cache.anyUsable(ownerId);
-      if (known !== undefined) return { kind: 'token', source: 'memory', accessToken: known };
-      return live && live.length > 0 ? { kind: 'none_usable' } : { kind: 'unavailable', error };
+      return this.#fromMemory(ownerId) ?? (live && live.length > 0 ? { kind: 'none_usable' } : { kind: 'unavailable', error });
     }
+  }
+
+  /** A caller for whom a token is known does not wait for a MySQL that does not answer; its answer still counts when it comes. */
+  async #fromMySqlOrMemory(ownerId: string, redisIsAway: boolean): Promise<Found> {
+    const asked = this.#askedOnce(ownerId, redisIsAway);
+    if (this.#cache.anyUsable(ownerId) === undefined) return asked;
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(resolve, patienceMs, undefined);
+    try {
+      return (await Promise.race([asked, late])) ?? this.#fromMemory(ownerId) ?? (await asked);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** While no store answers, what this node knows counts for a moment without asking again. */
+  #fromMemory(ownerId: string): Found | undefined {
+    const known = this.#cache.anyUsable(ownerId);
+    if (known === undefined) return undefined;
+    this.#cache.learn(ownerId, [], trustMs, this.#clock.monotonic());
+    return { kind: 'token', source: 'memory', accessToken: known };
+  }
+
+  async #askedOnce(ownerId: string, redisIsAway: boolean): Promise<Found> {
+    const shared = this.#asked.get(ownerId);
+    if (shared) return shared;
+    const asked = this.#fromMySql(ownerId, redisIsAway).finally(() => this.#asked.delete(ownerId));
+    this.#asked.set(ownerId, asked);
+    // Whoever asked may have gone on with what memory knew.
+    asked.catch(() => undefined);
+    return asked;
   }
 
   async #fromRedis(ownerId: string): Promise<LiveToken[] | undefined> {

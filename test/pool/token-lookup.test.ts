@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { expect, test } from 'vitest';
 
+import type { Database } from '../../src/mysql/connection.ts';
 import { OwnerTable } from '../../src/mysql/owners.ts';
 import { NearCache } from '../../src/pool/near-cache.ts';
 import { drainMs } from '../../src/pool/scheduler.ts';
@@ -51,4 +52,19 @@ test('a node cut off from Redis knows of a withdrawal before the drain of the to
 test('where nothing is ever withdrawn it asks MySQL every five seconds only', async () => {
   expect(await trustOf({}, [{}])).toBeGreaterThan(4500);
   expect(await trustOf({ refreshmode: 'overlap' }, two)).toBeGreaterThan(4500);
+});
+
+test('while no store answers, what is known is handed out soon, and the next time at once', async () => {
+  const clock = new HandClock();
+  const cache = new NearCache(clock, () => false);
+  cache.learn('gw', [{ slot: 's', version: 1, uc: 0, phase: 'ready', expiresAt: clock.now() + 60_000, accessToken: 'known' }], 0, clock.monotonic() - 1000);
+  const away = connect({ url: 'redis://127.0.0.1:1' }, 'read');
+  const livePool = new LivePool(away, away, 'test', new LiveTokenCode(clear), () => undefined);
+  const frozen: Database = { ...database().db, query: () => new Promise(() => undefined) };
+  const lookup = new TokenLookup({ livePool, db: frozen, owners: new OwnerTable({ retryMax: 1, retryDelayMs: 1 }), tokens: database().tokens }, cache, clock, silent);
+  expect(cache.peek('gw')).toBeUndefined();
+  const begun = performance.now();
+  expect(await lookup.find('gw')).toEqual({ kind: 'token', source: 'memory', accessToken: 'known' });
+  expect(performance.now() - begun).toBeLessThan(1500);
+  expect(cache.peek('gw')).toBe('known');
 });

@@ -1,5 +1,4 @@
 import { events, statuses } from '../domain/event.ts';
-import { withdrawsDuringRefresh } from '../domain/owner.ts';
 import { expiresAt } from '../domain/token.ts';
 import type { Grant } from '../domain/refresh-outcome.ts';
 import type { Claim, ClaimTable } from '../mysql/claims.ts';
@@ -13,13 +12,13 @@ import type { Logger } from '../runtime/log.ts';
 import type { Metrics, RefreshEnd } from '../runtime/metrics.ts';
 import type { Attempts } from './attempts.ts';
 import type { FailureSettler } from './settle-failure.ts';
-import { hasOtherUsable, liveView } from './live-view.ts';
+import { drainFor, othersLeftMs } from './drain.ts';
+import { liveView } from './live-view.ts';
 import { untilStored } from './persist.ts';
 import { ProviderShares } from './provider-shares.ts';
 import type { AnswerRedeemer } from './redeem-answer.ts';
 import type { RefreshResult } from './refresh-result.ts';
 import { jobOf, type RefreshCause, type Subject, type SubjectReader } from './refresh-subject.ts';
-import { drainMs } from './scheduler.ts';
 import type { Term } from './term.ts';
 import type { TokenPublisher } from './token-publisher.ts';
 import type { TurnTaking } from './turn-taking.ts';
@@ -52,7 +51,7 @@ interface Claimed {
 }
 
 /** The rest of its lifetime, ms, at which a token no longer waits for the owner's other refreshes. */
-const lastMomentMs = 1500;
+const lastMomentMs = 1000;
 
 /**
  * Replaces a token by a new one of its provider. The order is the guarantee: a request leaves only after a claim was committed,
@@ -128,8 +127,9 @@ export class TokenRefresher {
   /** Takes the token from callers, where they have another, and waits until none can still be using it. @returns whether it was taken */
   async #releaseToCallers({ owner, token, siblings }: Subject, term: Term, cause: RefreshCause): Promise<boolean> {
     const { publisher, clock } = this.#parts;
-    const wait = cause === 'due' ? Math.max(0, Math.min(drainMs(owner), expiresAt(token) - clock.now())) : 0;
-    if (!withdrawsDuringRefresh(owner, hasOtherUsable(token, siblings, clock.now(), wait + lastMomentMs))) return false;
+    const drain = drainFor(owner, expiresAt(token) - clock.now(), othersLeftMs(token, siblings, clock.now()));
+    if (drain === undefined) return false;
+    const wait = cause === 'due' ? drain : 0;
     const view = liveView(owner, token, siblings, clock.now());
     const reachedAll = await publisher.publish(owner.id, { ...view, uc: token.uc + 1, phase: 'withdrawn' });
     if (reachedAll && wait > 0) await clock.sleep(wait, term.signal).catch(() => undefined);

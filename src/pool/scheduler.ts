@@ -4,17 +4,7 @@ import type { Owner } from '../domain/owner.ts';
 import type { DueRefresh, RefreshQueue } from '../queue/refresh-queue.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
-
-/**
- * After a token is withdrawn, the longest time until no node hands it out any more, ms:
- * a node that has lost the feed notices after 1.5 s, and trusts what it knew for one more second.
- */
-export const withdrawalReachesAllMs = 2500;
-
-/** How long a token of the owner is drained before its refresh, ms. */
-export function drainMs(owner: Owner): number {
-  return owner.resetTimeMs + withdrawalReachesAllMs;
-}
+import { drainMs } from './drain.ts';
 
 /** Says when refreshes are due and sets the alarm for them. */
 export class Scheduler {

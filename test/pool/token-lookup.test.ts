@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { Database } from '../../src/mysql/connection.ts';
 import { OwnerTable } from '../../src/mysql/owners.ts';
 import { NearCache } from '../../src/pool/near-cache.ts';
-import { drainMs } from '../../src/pool/scheduler.ts';
+import { drainMs } from '../../src/pool/drain.ts';
 import { TokenLookup } from '../../src/pool/token-lookup.ts';
 import { LivePool } from '../../src/redis/live-pool.ts';
 import { LiveTokenCode } from '../../src/redis/live-token-code.ts';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 
 import { createConnection } from 'mysql2/promise';
 import type { Connection } from 'mysql2/promise';
 import { inject } from 'vitest';
 
+import { loadBaseline, runScript } from './baseline.ts';
 import type { SharedMariaDb } from './global-setup.ts';
 
 export interface TestDatabase extends SharedMariaDb {
@@ -15,8 +15,6 @@ export interface TestDatabase extends SharedMariaDb {
   connect(): Promise<Connection>;
   drop(): Promise<void>;
 }
-
-const BASELINE = new URL('../../dbscripts/baseline.sql', import.meta.url);
 
 /**
  * A new schema on the MariaDB that all test files share, set up by dbscripts/baseline.sql. `empty`: without any
@@ -42,26 +40,4 @@ export async function createDatabase(options: { readonly empty?: boolean } = {})
       await runScript(server, `DROP DATABASE IF EXISTS ${schema}`);
     },
   };
-}
-
-/** Creates `schema` from dbscripts/baseline.sql on any server. */
-export async function loadBaseline(server: SharedMariaDb, schema: string): Promise<void> {
-  const script = await readFile(BASELINE, 'utf8');
-  await runScript(server, withSchema(script, schema));
-}
-
-/** A script of dbscripts/ that names the schema `token_service`, made to name another one. */
-export function withSchema(script: string, schema: string): string {
-  return script.replaceAll(/`?\btoken_service\b`?/g, `\`${schema}\``);
-}
-
-/** Runs all statements of a script; `database` is the schema it starts in. */
-export async function runScript(server: SharedMariaDb, script: string, database?: string): Promise<void> {
-  const { host, port, user, password } = server;
-  const connection = await createConnection({ host, port, user, password, multipleStatements: true, ...(database !== undefined && { database }) });
-  try {
-    await connection.query(script);
-  } finally {
-    await connection.end();
-  }
 }

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/domain/secret.ts';
 import { clusterKey } from '../../src/mysql/cluster-key.ts';
 import { Unsealable } from '../../src/runtime/key-ring.ts';
-import { runScript } from '../harness/database.ts';
+import { runScript } from '../harness/baseline.ts';
 import { clear, ringOf, useTokenDatabase } from './token-database.ts';
 
 const database = useTokenDatabase();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { createDatabase, runScript, withSchema } from '../harness/database.ts';
+import { runScript, withSchema } from '../harness/baseline.ts';
+import { createDatabase } from '../harness/database.ts';
 import type { TestDatabase } from '../harness/database.ts';
 import { loadOldest, migrate, migrations, readScript, statementsOf } from './fixtures/scripts.ts';
 

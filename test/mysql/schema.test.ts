@@ -6,7 +6,8 @@ import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { appendEvents } from '../../src/mysql/events.ts';
 import { recipientsOf } from '../../src/mysql/recipients.ts';
 import { checkSchema, RightsMissing, SchemaOutdated } from '../../src/mysql/schema.ts';
-import { createDatabase, runScript } from '../harness/database.ts';
+import { runScript } from '../harness/baseline.ts';
+import { createDatabase } from '../harness/database.ts';
 import type { TestDatabase } from '../harness/database.ts';
 import { loadOldest, migrate, migrations } from './fixtures/scripts.ts';
 

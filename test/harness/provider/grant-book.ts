@@ -135,7 +135,7 @@ export class GrantBook {
     if (token.grant.clientId !== clientId) return 'other client';
     if (token.grant.revokedAt !== null) return token.spentAt === null ? 'revoked grant' : 'reuse';
     if (token.spentAt === null) return 'refreshed';
-    return token.answer && now - token.spentAt <= this.#rules.graceMs ? 'repeated in grace' : 'reuse';
+    return token.answer && now - token.spentAt < this.#rules.graceMs ? 'repeated in grace' : 'reuse';
   }
 
   #issue(token: RefreshToken, twist: RefreshTwist, now: number): IssuedTokens {

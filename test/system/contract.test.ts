@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import type { OwnedGrant } from '../harness/cluster.ts';
+import type { OwnedGrant } from '../harness/system-of-record.ts';
 import type { NodeProcess } from '../harness/node-process.ts';
 import { call, refresh, restart, tokenOf } from './caller.ts';
 import { soon, useScene } from './scene.ts';

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, vi } from 'vitest';
 
 import { masterOf, startStores } from '../harness/cluster.ts';
-import type { ClusterStores, OwnedGrant, OwnerRow } from '../harness/cluster.ts';
+import type { ClusterStores } from '../harness/cluster.ts';
+import type { OwnedGrant, OwnerRow } from '../harness/system-of-record.ts';
 import { startNode } from '../harness/node-process.ts';
 import type { NodeProcess } from '../harness/node-process.ts';
 import { startProvider } from '../harness/provider/provider.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { OwnedGrant } from '../harness/cluster.ts';
+import type { OwnedGrant } from '../harness/system-of-record.ts';
 import type { Behaviour } from '../harness/provider/behaviour.ts';
 import { startProvider } from '../harness/provider/provider.ts';
 import type { Provider } from '../harness/provider/provider.ts';

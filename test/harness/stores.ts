@@ -68,13 +68,23 @@ export async function startMariaDb(options: { readonly args?: readonly string[] 
   });
 }
 
-/** A private Redis. `appendOnly`: it keeps what it acknowledged over `stop` and `kill`. */
-export async function startRedis(options: { readonly appendOnly?: boolean; readonly args?: readonly string[] } = {}): Promise<Redis> {
+export interface RedisOptions {
+  /** It keeps what it acknowledged over `stop` and `kill`. */
+  readonly appendOnly?: boolean;
+  readonly args?: readonly string[];
+  /** Text of a configuration file, which the server may rewrite, as Sentinel has it done; `args` have precedence at each start. */
+  readonly file?: string;
+}
+
+/** A private Redis. */
+export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   const program = findProgram('redis-server', 'valkey-server');
-  return startOnFreePort('redis', (port, folder) => {
+  return startOnFreePort('redis', async (port, folder) => {
     const answers = (pid: number): Promise<boolean> => isRedisOf(pid, port);
-    const args = [...redisArgs(port, folder, options.appendOnly ?? false), ...(options.args ?? [])];
+    const file = options.file === undefined ? [] : [join(folder, 'redis.conf')];
+    const args = [...file, ...redisArgs(port, folder, options.appendOnly ?? false), ...(options.args ?? [])];
     const process = new ServerProcess({ name: 'Redis', program, args, folder, answers });
+    for (const path of file) await writeFile(path, options.file ?? '', { mode: 0o600 });
     const restart = async ({ empty = false } = {}): Promise<void> => {
       await process.stop();
       if (empty) await removeRedisData(folder);

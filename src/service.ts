@@ -70,7 +70,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
   return new Lifecycle('token pool service', [
     atStop('stores', () => closeStores(ground)),
     atStop('queues', async () => { await Promise.all([sender.close(), queue.close()]); }),
-    ...(elector ? [ground.notifier, ground.courier, atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended()))] : []),
+    ...(elector ? [ground.notifier, verbs.lapses, ground.courier, atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended()))] : []),
     subscriber,
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),

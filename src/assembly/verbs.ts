@@ -1,6 +1,7 @@
 import { Alarms } from '../pool/alarms.ts';
 import { Attempts } from '../pool/attempts.ts';
 import { ClientHolds } from '../pool/client-holds.ts';
+import { LapseReporter } from '../pool/lapse-reporter.ts';
 import { FailureSettler } from '../pool/settle-failure.ts';
 import { CommandHandler } from '../pool/master-commands.ts';
 import { PoolPlanner } from '../pool/pool-planner.ts';
@@ -29,6 +30,7 @@ export interface Verbs {
   readonly handler: CommandHandler;
   readonly record: PoolRecord;
   readonly holds: ClientHolds;
+  readonly lapses: LapseReporter;
 }
 
 /** Of the connections to the database, those that refreshes leave alone. */
@@ -46,7 +48,8 @@ export function buildVerbs(ground: Ground): Verbs {
   const scheduler = new Scheduler(queue, { leadTimeMs: config.refreshWakeUpLeadTime, jitter: config.refresh.jitter }, clock, logging.logger('queue'));
   const publisher = new TokenPublisher(cache, livePool, feed, code, logging.logger('pool.publish'));
   const alarms = new Alarms(db, notifier, logger);
-  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, databaseShare, defaultLifetimeMs: config.refresh.defaultLifetime });
+  const lapses = new LapseReporter({ db, notifier, metrics, logger });
+  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, databaseShare, lapses, defaultLifetimeMs: config.refresh.defaultLifetime });
   const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger });
   const subjects = new SubjectReader({ db, owners, tokens, changes, holds, scheduler, clock, logger });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
@@ -71,5 +74,5 @@ export function buildVerbs(ground: Ground): Verbs {
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, livePool, publisher, feed, logger: logging.logger('pool.restart') });
   const handler = new CommandHandler(refresher, restarter, db, owners, logging.logger('pool.command'));
   const record = new PoolRecord(db, owners, tokens, clock);
-  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record, holds };
+  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record, holds, lapses };
 }

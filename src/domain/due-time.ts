@@ -15,3 +15,8 @@ export function dueTime(issuedAt: number, validityMs: number, drainMs: number, r
   const spread = Math.min(rules.jitter * validityMs, validityMs - lead) * random;
   return Math.floor(issuedAt + validityMs - lead - spread);
 }
+
+/** When a refresh is due that has to begin once more, epoch ms: now, or when it was due first. */
+export function dueAgain(planned: number | null, now: number): number {
+  return Math.floor(Math.min(planned ?? now, now));
+}

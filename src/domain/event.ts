@@ -13,6 +13,7 @@ export const statuses = {
   released: '4013',
   restarted: '4014',
   began: '4015',
+  lapsed: '4016',
 } as const;
 
 export interface HistoryEvent {

@@ -1,3 +1,4 @@
+import { dueAgain } from '../domain/due-time.ts';
 import { settlement } from '../domain/refresh-policy.ts';
 import type { RefreshFailure } from '../domain/refresh-outcome.ts';
 import type { Owner } from '../domain/owner.ts';
@@ -64,7 +65,7 @@ export class OrphanSettler {
 
   async #takeBack(owner: Owner, token: Token): Promise<void> {
     const { claims, clock, failures, logger, startRefresh } = this.#parts;
-    if (!(await claims.takeBack(token, Math.floor(clock.now())))) return;
+    if (!(await claims.takeBack(token, dueAgain(token.dueAt, clock.now())))) return;
     await failures.republish(owner, token.version);
     logger.info({ owner: owner.id, version: token.version }, 'A claim that nobody had used was taken back');
     startRefresh(token, 'due');

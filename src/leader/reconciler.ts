@@ -14,6 +14,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { OrphanSettler } from './orphan-settler.ts';
 import type { PendingRedeemer } from './pending-redeemer.ts';
 import type { PoolBuilder } from './pool-builder.ts';
+import { RecordWatch } from './record-watch.ts';
 
 /** A refresh this much overdue, ms, has no alarm that works. */
 const overdueMs = 500;
@@ -45,11 +46,13 @@ export interface ReconcilerParts {
  */
 export class Reconciler {
   readonly #parts: ReconcilerParts;
+  readonly #watch: RecordWatch;
   #comparedAt = -Infinity;
   #isSealed = false;
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
+    this.#watch = new RecordWatch(parts.clock, parts.logger);
   }
 
   /**
@@ -59,7 +62,7 @@ export class Reconciler {
   async round(term: Term): Promise<void> {
     const { publisher, pending, orphans } = this.#parts;
     await this.#part(term, 'pending', () => pending.redeemAll(term.signal));
-    await this.#part(term, 'due', () => this.#startDue());
+    await this.#part(term, 'due', () => this.#watch.over(() => this.#startDue()));
     await this.#part(term, 'orphans', () => orphans.settleAll());
     await this.#part(term, 'publish', () => publisher.retry());
   }

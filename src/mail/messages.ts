@@ -65,6 +65,34 @@ export function clientRefused(mail: FailedAttempt & { readonly clientId: string 
   ]);
 }
 
+export interface LapsedMail {
+  readonly ownerId: string;
+  /** The number of its row. */
+  readonly version: number;
+  /** When it expired and when it was replaced, epoch ms. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Tokens named in a mail at most. */
+const namedAtMost = 100;
+
+/** One mail for all tokens that lapsed at the same time. @param lapsed one or more */
+export function tokensLapsed(lapsed: readonly LapsedMail[]): Message {
+  const owners = new Set(lapsed.map(({ ownerId }) => ownerId));
+  const whose = owners.size === 1 ? `in "${oneLine(lapsed[0]?.ownerId ?? '')}"` : `in ${owners.size} owners`;
+  const named = lapsed.slice(0, namedAtMost).map(({ ownerId, version, from, until }) =>
+    `Owner: ${oneLine(ownerId)}, token ${version}: expired at ${time(from)}, replaced at ${time(until)}`);
+  const more = lapsed.length > namedAtMost ? [`and ${lapsed.length - namedAtMost} more; all are in tstevent, with the status 4016.`] : [];
+  const paragraphs = [
+    [...named, ...more].join('\n'),
+    `${lapsed.length === 1 ? 'An access token' : `${lapsed.length} access tokens`} expired before the service could refresh. Until then callers of an owner that has no other token got none. No refresh had failed: MySQL, without which nothing is refreshed, or the service itself was away, or a refresh took too long.`,
+    'What happens next: nothing; callers get the new tokens.',
+    'What to do: see in the logs of the nodes what was away at that time. Tokens outlive an outage that is shorter than refreshWakeUpLeadTime.',
+  ];
+  return { subject: `[Token Generation Failed]- Token expired before it was refreshed ${whose}`, text: `${paragraphs.join('\n\n')}\n` };
+}
+
 function message(mail: FailedRefresh, paragraphs: readonly string[]): Message {
   const facts = [`Owner: ${oneLine(mail.ownerId)}`, `Token endpoint: ${shownEndpoint(mail.tokenUrl)}`, `Error: ${oneLine(mail.failure.detail)}`];
   return { subject: subjectOf(mail), text: `${[facts.join('\n'), ...paragraphs.map((paragraph) => paragraph.trim())].join('\n\n')}\n` };

@@ -62,11 +62,12 @@ export class OutcomeTable {
 
   /**
    * Replaces the row by its child. May be repeated until it succeeds: the second time says `known`.
+   * @param further what the history is to say of it beside the usual
    * @throws StoreUnavailable, CommitUnknown: repeat it
    */
-  async record(token: NewToken, job: string): Promise<RecordResult> {
+  async record(token: NewToken, job: string, further: readonly HistoryEvent[] = []): Promise<RecordResult> {
     try {
-      return await this.#db.transaction((tx) => this.#replace(tx, token, job));
+      return await this.#db.transaction((tx) => this.#replace(tx, token, job, further));
     } catch (error) {
       if (!isDuplicateKey(error, 'uk01tsttoken')) throw error;
       return this.#whatStands(this.#db, token);
@@ -95,7 +96,7 @@ export class OutcomeTable {
     });
   }
 
-  async #replace(tx: Transaction, token: NewToken, job: string): Promise<RecordResult> {
+  async #replace(tx: Transaction, token: NewToken, job: string, further: readonly HistoryEvent[]): Promise<RecordResult> {
     const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, retrycount FROM tsttoken WHERE tokendid = ? FOR UPDATE';
     const [parent] = await tx.query<ParentRow>({ label: 'outcomes.parent', sql, params: [token.version] });
     // Whatever state the row is in: the answer proves that the request was sent, though a database that failed over may have lost the mark.
@@ -108,7 +109,7 @@ export class OutcomeTable {
     const dueAt = token.dueAt(validityMs);
     const version = await this.#insertChild(tx, token, parent, validityMs, dueAt);
     if (hadFailed) await mirrorRetryCount(tx, parent.tsxwhodid, shown);
-    tx.last(eventsStatement(eventsOf(token.version, version, job)));
+    tx.last(eventsStatement([...eventsOf(token.version, version, job), ...further]));
     return { kind: 'recorded', version, validityMs, dueAt };
   }
 

@@ -1,6 +1,6 @@
 import { events, statuses } from '../domain/event.ts';
 import { withdrawsDuringRefresh, type Owner } from '../domain/owner.ts';
-import type { Token } from '../domain/token.ts';
+import { expiresAt, type Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
@@ -50,11 +50,18 @@ export class PoolPlanner {
     const { current, shadowed } = await tokens.allOfOwner(db, owner.did);
     const drained = withdrawsDuringRefresh(owner, current.length > 1);
     const taken = rows.filter((row) => current.some(({ version }) => version === row.version));
-    const plans = taken.map(({ version, issuedAt, validityMs }) => ({ version, ownerDid: owner.did, dueAt: scheduler.dueAt(owner, drained, issuedAt, validityMs) }));
+    const plans = taken.map((row) => ({ version: row.version, ownerDid: owner.did, dueAt: this.#dueAt(owner, drained, row) }));
     await tokens.plan(db, plans);
     for (const row of taken) await publisher.publish(owner.id, liveView(owner, row, current, clock.now()));
     await scheduler.schedule(plans);
     await this.#supersede(owner, shadowed);
+  }
+
+  /** One that has expired already is due now, and not late. */
+  #dueAt(owner: Owner, drained: boolean, token: Token): number {
+    const { scheduler, clock } = this.#parts;
+    const now = clock.now();
+    return expiresAt(token) <= now ? Math.ceil(now) : scheduler.dueAt(owner, drained, token.issuedAt, token.validityMs);
   }
 
   /** A slot has one valid row: the newest, inserted to replace the others. */

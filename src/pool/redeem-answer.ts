@@ -1,5 +1,6 @@
 import { withdrawsDuringRefresh, type Owner } from '../domain/owner.ts';
 import { StoreUnavailable } from '../domain/errors.ts';
+import { lapseOf, type Lapse } from '../domain/lapse.ts';
 import type { KeptAnswer } from '../journal/kept-answer.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OutcomeTable, RecordResult } from '../mysql/outcomes.ts';
@@ -10,6 +11,7 @@ import type { PendingAnswers } from '../redis/pending.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Limiter } from '../runtime/limiter.ts';
 import type { Logger } from '../runtime/log.ts';
+import { lapseEvent, type LapseReporter } from './lapse-reporter.ts';
 import { untilStored } from './persist.ts';
 import type { Token } from '../domain/token.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -28,6 +30,7 @@ export interface RedeemParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly databaseShare: Limiter;
+  readonly lapses: Pick<LapseReporter, 'report'>;
   /** For providers that send no lifetime, ms; undefined keeps that of the token before. */
   readonly defaultLifetimeMs: number | undefined;
 }
@@ -48,26 +51,37 @@ export class AnswerRedeemer {
     const { db, owners, tokens, clock, logger, databaseShare } = this.#parts;
     const read = (): Promise<OwnerPool> => databaseShare.run(() => readOwnerPool(db, owners, tokens, answer.ownerDid));
     const { owner, siblings } = await untilStored(read, clock, logger, signal);
-    return this.redeemFor(owner, siblings, answer, signal);
+    return this.redeemFor(owner, siblings, answer, false, signal);
   }
 
-  /** The same, where the owner and its tokens were read just now. */
-  async redeemFor(owner: Owner | undefined, siblings: readonly Token[], answer: KeptAnswer, signal?: AbortSignal): Promise<RecordResult> {
+  /**
+   * The same, where the owner and its tokens were read just now.
+   * @param withdrawn whether the token that is replaced was taken from callers, while it lived, for its refresh
+   */
+  async redeemFor(owner: Owner | undefined, siblings: readonly Token[], answer: KeptAnswer, withdrawn: boolean, signal?: AbortSignal): Promise<RecordResult> {
     const { clock, logger, databaseShare } = this.#parts;
-    const result = await untilStored(() => databaseShare.run(() => this.#record(answer, owner, siblings)), clock, logger, signal);
     const parent = siblings.find((sibling) => sibling.version === answer.version);
-    if (result.kind === 'recorded' && owner && parent) await this.#publish(owner, parent, answer, result);
+    const record = async (): Promise<[RecordResult, Lapse | undefined]> => {
+      const lapse = parent && lapseOf(parent, withdrawn, clock.now());
+      return [await this.#record(answer, owner, siblings, lapse), lapse];
+    };
+    const [result, lapse] = await untilStored(() => databaseShare.run(record), clock, logger, signal);
+    if (result.kind === 'recorded' && owner && parent) {
+      await this.#publish(owner, parent, answer, result);
+      if (lapse) this.#parts.lapses.report({ owner, token: parent, lapse });
+    }
     await this.#forget(answer.attempt);
     return result;
   }
 
-  async #record(answer: KeptAnswer, owner: Owner | undefined, siblings: readonly Token[]): Promise<RecordResult> {
+  async #record(answer: KeptAnswer, owner: Owner | undefined, siblings: readonly Token[], lapse: Lapse | undefined): Promise<RecordResult> {
     const { outcomes, scheduler } = this.#parts;
     const drained = owner !== undefined && withdrawsDuringRefresh(owner, siblings.length > 1);
     const dueAt = (validityMs: number): number =>
       owner ? scheduler.dueAt(owner, drained, answer.issuedAt, validityMs) : answer.issuedAt + validityMs / 2;
     const validityMs = answer.validityMs ?? this.#parts.defaultLifetimeMs ?? null;
-    return outcomes.record({ ...answer, validityMs, dueAt }, `owner:${owner?.id ?? answer.ownerDid} token:${answer.version}`);
+    const job = `owner:${owner?.id ?? answer.ownerDid} token:${answer.version}`;
+    return outcomes.record({ ...answer, validityMs, dueAt }, job, lapse ? [lapseEvent(job, answer.version, lapse)] : []);
   }
 
   async #publish(owner: Owner, parent: Token, answer: KeptAnswer, recorded: Recorded): Promise<void> {

@@ -1,3 +1,4 @@
+import { dueAgain } from '../domain/due-time.ts';
 import { events, statuses } from '../domain/event.ts';
 import { expiresAt } from '../domain/token.ts';
 import type { Grant } from '../domain/refresh-outcome.ts';
@@ -102,6 +103,7 @@ export class TokenRefresher {
   }
 
   async #carryOut(subject: Subject, claim: Claim, term: Term, cause: RefreshCause): Promise<RefreshResult> {
+    const lived = expiresAt(subject.token) > this.#parts.clock.now();
     const withdrawn = await this.#releaseToCallers(subject, term, cause);
     if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
     return this.#shares.run(subject.owner.tokenUrl, async () => {
@@ -109,7 +111,7 @@ export class TokenRefresher {
       const answer = await this.#ask(subject, claim, issuedAt);
       if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);
       if (answer.kind !== 'granted') return this.#parts.failures.settle(subject, claim, answer, withdrawn);
-      return this.#redeem(subject, claim, answer.grant, issuedAt);
+      return this.#redeem(subject, claim, { ...answer.grant, issuedAt }, withdrawn && lived);
     });
   }
 
@@ -151,9 +153,9 @@ export class TokenRefresher {
     });
   }
 
-  async #redeem({ owner, token, siblings }: Subject, claim: Claim, grant: Grant, issuedAt: number): Promise<RefreshResult> {
-    const answer = { ...grant, attempt: claim.attempt, version: token.version, ownerDid: owner.did, issuedAt };
-    const result = await this.#parts.redeemer.redeemFor(owner, siblings, answer);
+  async #redeem({ owner, token, siblings }: Subject, claim: Claim, grant: Grant & { readonly issuedAt: number }, withdrawn: boolean): Promise<RefreshResult> {
+    const answer = { ...grant, attempt: claim.attempt, version: token.version, ownerDid: owner.did };
+    const result = await this.#parts.redeemer.redeemFor(owner, siblings, answer, withdrawn);
     this.#parts.failures.clientWorks(owner, token);
     if (result.kind === 'superseded') return { kind: 'skipped', reason: 'gone' };
     this.#parts.logger.info({ owner: owner.id, replaced: token.version, version: result.version, epoch: claim.epoch }, 'A token was refreshed');
@@ -165,7 +167,7 @@ export class TokenRefresher {
     const { outcomes, clock, logger, failures } = this.#parts;
     logger.warn({ owner: owner.id, version: token.version }, 'A claim is given back unsent; whoever is master tries again');
     const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
-    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: Math.floor(clock.now()), event };
+    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event };
     await untilStored(() => outcomes.release(release), clock, logger);
     if (withdrawn) await failures.republish(owner, token.version);
     return { kind: 'skipped', reason: 'given_back' };

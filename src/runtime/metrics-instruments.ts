@@ -29,6 +29,7 @@ function create(registry: Registry) {
     refreshesRunning: gauge('refreshes_running', 'Refreshes under way on this node.'),
     slots: gauge('slots', 'Slots that need care, by state.', 'state'),
     lostTokens: counter('lost_tokens_total', 'Tokens that a provider issued and that could not be kept.'),
+    lapsedTokens: counter('lapsed_tokens_total', 'Tokens that expired before they were replaced.'),
     replays: counter('replayed_answers_total', 'Answers of providers recorded after a crash or takeover.', 'from'),
     reconciled: counter('reconciled_slots_total', 'Slots that the reconciler had to put right.', 'reason'),
     waits: histogram('wait_seconds', 'Waits of callers for a token.', waitBuckets),

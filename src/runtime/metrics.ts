@@ -107,6 +107,11 @@ export class Metrics {
     this.#all.lostTokens.inc();
   }
 
+  /** A token had expired before the next one was there. */
+  tokenLapsed(): void {
+    this.#all.lapsedTokens.inc();
+  }
+
   answerReplayed(from: 'journal' | 'redis'): void {
     this.#all.replays.inc({ from });
   }

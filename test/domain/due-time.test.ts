@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { dueTime } from '../../src/domain/due-time.ts';
+import { dueAgain, dueTime } from '../../src/domain/due-time.ts';
 
 const rules = { leadTimeMs: 5_000, jitter: 0.1 };
 const issuedAt = 1_900_000_000_000;
@@ -40,4 +40,8 @@ describe('the due time of a refresh', () => {
     expect(new Set(dues).size).toBe(1_000);
     expect(Math.max(...dues) - Math.min(...dues)).toBeGreaterThan(350_000);
   });
+});
+
+test('a refresh that has to begin once more is due now, or stays due where it was due before', () => {
+  expect([dueAgain(null, 1000.7), dueAgain(5000, 1000.7), dueAgain(400, 1000.7)]).toEqual([1000, 1000, 400]);
 });

@@ -62,8 +62,8 @@ test('while the record is away a round is not held up: the answers stay pending 
   const { attempt } = await keptInRedis();
   const { host, user, password, schema } = database().schema;
   const away = database().open({ host, port: 1, user, password: new Secret(password), schema });
-  const { owners, tokens, outcomes, pending, publisher, scheduler, clock } = verbs;
-  const redeemer = new AnswerRedeemer({ db: away, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare: new Limiter(1), defaultLifetimeMs: undefined });
+  const { owners, tokens, outcomes, pending, publisher, scheduler, clock, lapses } = verbs;
+  const redeemer = new AnswerRedeemer({ db: away, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare: new Limiter(1), lapses, defaultLifetimeMs: undefined });
   await expect(pendingRedeemer(redeemer).redeemAll(signal)).rejects.toBeInstanceOf(StoreUnavailable);
   expect(Object.keys(await verbs.pending.all())).toEqual([attempt]);
 });

@@ -64,6 +64,7 @@ test('a survey takes rows in that were inserted, and builds a pool that Redis ha
   expect((await verbs.livePool.tokensOf(id)).map((token) => token.version)).toEqual([version]);
   await redis().restart({ empty: true });
   await expect.poll(() => verbs.livePool.isBuilt().catch(() => undefined), { timeout: 5000 }).toBe(false);
+  await expect.poll(() => verbs.livePool.tokensOf(id).catch(() => undefined), { timeout: 5000 }).toEqual([]);
   await reconciler().survey(term);
   expect((await verbs.livePool.tokensOf(id)).map((token) => token.version)).toEqual([version]);
   expect(await verbs.livePool.isBuilt()).toBe(true);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { RefreshFailure } from '../../src/domain/refresh-outcome.ts';
-import { attemptFailed, clientRefused, grantDead, grantInDoubt, maximumReached } from '../../src/mail/messages.ts';
+import { attemptFailed, clientRefused, grantDead, grantInDoubt, maximumReached, tokensLapsed } from '../../src/mail/messages.ts';
 
 const at = Date.parse('2026-01-01T10:00:00Z');
 const failures: Record<RefreshFailure['kind'], RefreshFailure> = {
@@ -71,5 +71,32 @@ describe('The text of a mail', () => {
     const { text } = maximumReached({ ...about('refused'), tokenUrl: 'https://user:pass@login.example.org/token?key=hidden', attempts: 1 });
     expect(text).not.toMatch(/hidden|pass@/);
     expect(maximumReached({ ...about('refused'), tokenUrl: 'nowhere', attempts: 1 }).text).toContain('Token endpoint: not a valid address');
+  });
+});
+
+describe('The mail of tokens that expired before they were refreshed', () => {
+  const lapsed = (ownerId: string, version: number) => ({ ownerId, version, from: at, until: at + 42_000 });
+
+  it('names owner, token and times, says what happens next and what to do', () => {
+    const { subject, text } = tokensLapsed([lapsed('gw 1', 12)]);
+    expect(subject).toBe('[Token Generation Failed]- Token expired before it was refreshed in "gw 1"');
+    expect(text).toMatch(/^Owner: gw 1, token 12: expired at 2026-01-01T10:00:00\.000Z, replaced at 2026-01-01T10:00:42\.000Z\n\nAn access token expired/);
+    expect(text).toContain('What happens next: ');
+    expect(text).toMatch(/What to do: .*refreshWakeUpLeadTime/);
+  });
+
+  it('is one for many owners, and does not grow with their number', () => {
+    const { subject, text } = tokensLapsed(Array.from({ length: 1234 }, (_, index) => lapsed(`gw ${index}`, index)));
+    expect(subject).toBe('[Token Generation Failed]- Token expired before it was refreshed in 1234 owners');
+    expect(text).toContain('1234 access tokens expired');
+    expect(text).toContain('Owner: gw 99, token 99:');
+    expect(text).not.toContain('gw 100,');
+    expect(text).toContain('and 1134 more; all are in tstevent');
+  });
+
+  it('is one line in its subject whatever the owner is called', () => {
+    const { subject, text } = tokensLapsed([lapsed('a\r\nBcc: b', 1)]);
+    expect(subject).toBe('[Token Generation Failed]- Token expired before it was refreshed in "a Bcc: b"');
+    expect(text).toMatch(/^Owner: a Bcc: b, token 1/);
   });
 });

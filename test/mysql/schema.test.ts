@@ -4,7 +4,7 @@ import { openDatabase } from '../../src/mysql/connection.ts';
 import type { Database } from '../../src/mysql/connection.ts';
 import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { appendEvents } from '../../src/mysql/events.ts';
-import { recipientsOf } from '../../src/mysql/recipients.ts';
+import { recipientsOf, recipientsOfAll } from '../../src/mysql/recipients.ts';
 import { checkSchema, RightsMissing, SchemaOutdated } from '../../src/mysql/schema.ts';
 import { runScript } from '../harness/baseline.ts';
 import { createDatabase } from '../harness/database.ts';
@@ -161,5 +161,7 @@ describe('small reads and writes', () => {
     await runScript(database, `INSERT INTO tstemail (tsxwhodid, tstmailaddr) VALUES (1, ' b@example.com '), (1, 'a@example.com'), (1, 'b@example.com'), (1, ' '), (1, NULL), (2, 'c@example.com')`, database.schema);
     expect(await recipientsOf(open(database), 1)).toEqual(['b@example.com', 'a@example.com']);
     expect(await recipientsOf(open(database), 3)).toEqual([]);
+    expect(await recipientsOfAll(open(database), [1, 2, 3])).toEqual(new Map([[1, ['b@example.com', 'a@example.com']], [2, ['c@example.com']]]));
+    expect(await recipientsOfAll(open(database), [])).toEqual(new Map());
   });
 });

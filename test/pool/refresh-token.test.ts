@@ -1,7 +1,8 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
 import type { Errand, ErrandAnswer } from '../../src/oauth/errand.ts';
+import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { SubjectReader } from '../../src/pool/refresh-subject.ts';
 import { TokenRefresher } from '../../src/pool/refresh-token.ts';
@@ -98,4 +99,50 @@ test('two masters that refresh the same tokens at once present each refresh toke
   const results = await Promise.all(refreshes);
   expect(results.filter(({ kind }) => kind === 'refreshed')).toHaveLength(tokens.length);
   expect(posted).toHaveLength(tokens.length);
+});
+
+describe('a token that expires before it is replaced', () => {
+  const hour = 3_600_000;
+  const lapsesIn = async (version: number): Promise<string[]> =>
+    (await database().select("SELECT text FROM tstevent WHERE status = '4016' AND jobname LIKE ?", `%token:${version}`)).map(({ text }) => String(text));
+
+  /** @param expiredMs how long ago it expired @param plannedMs when it was to be refreshed, counted from its expiry */
+  async function expired(ownerDid: number, expiredMs: number, plannedMs: number): Promise<{ version: number; ownerDid: number; expiry: number }> {
+    const expiry = Math.floor((await readDatabaseTime(database().db)) / 1000) * 1000 - expiredMs;
+    const createdtime = new Date(expiry - hour).toISOString().slice(0, 19).replace('T', ' ');
+    return { ownerDid, expiry, version: await database().addToken(ownerDid, { createdtime, tokenvalidity: hour, dueat: expiry + plannedMs }) };
+  }
+
+  async function refreshed({ version, ownerDid }: { version: number; ownerDid: number }): Promise<void> {
+    const refresh = refresherOf(4).refresh(version, ownerDid, await newTerm(), 'due');
+    const { errand, answer } = await untilPosted(version);
+    answer(grantedTo(errand));
+    expect(await refresh).toMatchObject({ kind: 'refreshed' });
+  }
+
+  test('is in the history, with the time for which it was missing, and is told of', async () => {
+    const lapsed = await expired(await database().addOwner(), 42_000, -5000);
+    await refreshed(lapsed);
+    expect(await lapsesIn(lapsed.version)).toEqual([expect.stringMatching(/had expired at .*Z, 4[2-5](\.\d)? s before it was replaced/)]);
+    expect(verbs.lapses.heard.map(({ token }) => token.version)).toEqual([lapsed.version]);
+  });
+
+  test('is nothing to speak of where it had expired when it was inserted', async () => {
+    const ownerDid = await database().addOwner();
+    const { version } = await expired(ownerDid, 42_000, 0);
+    await database().rows.query('UPDATE tsttoken SET dueat = NULL WHERE tokendid = ?', [version]);
+    await verbs.planner.takeIn(await verbs.tokens.unplannedOf(database().db, ownerDid));
+    await refreshed({ version, ownerDid });
+    expect(await lapsesIn(version)).toEqual([]);
+    expect(verbs.lapses.heard).toEqual([]);
+  });
+
+  test('is one of which callers were without it, not one that was withdrawn in time and had its rest drained', async () => {
+    const ownerDid = await database().addOwner({ defaultconnectionresettime: 1500 });
+    await database().addToken(ownerDid, { tokenauth: 'b3RoZXI6c2VjcmV0' });
+    const withdrawn = await expired(ownerDid, -2000, -1500);
+    await refreshed(withdrawn);
+    expect(await readDatabaseTime(database().db)).toBeGreaterThan(withdrawn.expiry);
+    expect(await lapsesIn(withdrawn.version)).toEqual([]);
+  });
 });

@@ -8,6 +8,7 @@ import { NearCache } from '../../src/pool/near-cache.ts';
 import { PoolPlanner } from '../../src/pool/pool-planner.ts';
 import { AnswerRedeemer } from '../../src/pool/redeem-answer.ts';
 import { Scheduler } from '../../src/pool/scheduler.ts';
+import { LapseReporter, type LapsedToken } from '../../src/pool/lapse-reporter.ts';
 import { FailureSettler } from '../../src/pool/settle-failure.ts';
 import { TokenPublisher } from '../../src/pool/token-publisher.ts';
 import { ClaimTable } from '../../src/mysql/claims.ts';
@@ -25,6 +26,7 @@ import { PendingAnswers } from '../../src/redis/pending.ts';
 import type { RedisClient, RedisEndpoint, RedisRole } from '../../src/redis/connection.ts';
 import { ClusterClock } from '../../src/runtime/clock.ts';
 import { Limiter } from '../../src/runtime/limiter.ts';
+import { Metrics } from '../../src/runtime/metrics.ts';
 import { prints, ringOf, silent, type TokenDatabase } from '../mysql/token-database.ts';
 import { untilReady } from '../redis/clients.ts';
 
@@ -41,6 +43,14 @@ class HeardAlarms extends Alarms {
 
   override refreshFailed(report: FailedRefreshReport): void {
     this.heard.push(report);
+  }
+}
+
+class HeardLapses extends LapseReporter {
+  readonly heard: LapsedToken[] = [];
+
+  override report(lapsed: LapsedToken): void {
+    this.heard.push(lapsed);
   }
 }
 
@@ -66,12 +76,13 @@ export async function verbsOn({ database, redisUrl, connect, outcomesDb = databa
   const alarms = new HeardAlarms(db, { notify: () => undefined }, silent);
   const holds = new ClientHolds(clock);
   const databaseShare = new Limiter(5);
-  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare, defaultLifetimeMs: undefined });
+  const lapses = new HeardLapses({ db, notifier: { notify: () => undefined }, metrics: new Metrics({ version: 'test', runtime: false }), logger: silent });
+  const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare, lapses, defaultLifetimeMs: undefined });
   const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger: silent });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const terms = new TermTable(db, 'node-a');
   const attempts = new Attempts();
-  return { db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, redeemer, failures, planner, terms, attempts };
+  return { db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, planner, terms, attempts };
 }
 
 export type VerbsOnStores = Awaited<ReturnType<typeof verbsOn>>;

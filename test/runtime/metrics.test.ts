@@ -111,6 +111,7 @@ test('every word of the vocabulary moves its metric', async () => {
   metrics.refreshEnded('refreshed', 0.2);
   metrics.slotsCounted({ inDoubt: 1, stopped: 2, dead: 3 });
   metrics.tokenLost();
+  metrics.tokenLapsed();
   metrics.answerReplayed('journal');
   metrics.slotReconciled('overdue');
   metrics.becameMaster(7);
@@ -132,6 +133,7 @@ test('every word of the vocabulary moves its metric', async () => {
     'tokenpool_slots{state="stopped"}': 2,
     'tokenpool_slots{state="dead"}': 3,
     'tokenpool_lost_tokens_total': 1,
+    'tokenpool_lapsed_tokens_total': 1,
     'tokenpool_replayed_answers_total{from="journal"}': 1,
     'tokenpool_reconciled_slots_total{reason="overdue"}': 1,
     'tokenpool_lease_held': 1,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Agent, request as startRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createHistogram } from 'node:perf_hooks';
 import type { RecordableHistogram } from 'node:perf_hooks';
 import type { Judgement, TokenJudge } from './provider/judgement.ts';
@@ -17,6 +18,22 @@ export interface ReadersOptions {
   readonly waitMs?: number;
   /** Reads under way at most, default 256; beyond that they are held back, see `late`. */
   readonly atOnce?: number;
+  /** Told of every read when it has ended; it gets the token and must not keep it. */
+  readonly onRead?: (read: EndedRead) => void;
+}
+
+/** One read, however it ended; times are epoch ms. */
+export interface EndedRead {
+  readonly owner: string;
+  readonly sentAt: number;
+  readonly endedAt: number;
+  /** The node, `host:port`, where a balancer says it (`x-served-by`). */
+  readonly servedBy: string | undefined;
+  readonly status: number | null;
+  /** As in {@link FailedRead}; undefined for a good answer. */
+  readonly why: string | undefined;
+  /** What was handed out and what its provider knows of it; undefined without a token. */
+  readonly token: { readonly text: string; readonly judgement: Judgement } | undefined;
 }
 
 export interface FailedRead {
@@ -57,11 +74,18 @@ export interface ReadsReport {
 interface Answer {
   readonly status: number;
   readonly body: string;
+  readonly servedBy: string | undefined;
+}
+
+interface Verdict {
+  readonly why: string | undefined;
+  readonly faults: readonly TokenFault[];
+  readonly token: EndedRead['token'];
 }
 
 /** Callers of `GET /tokenservice/{owner}` at a steady rate, each answer judged by the provider that issued the token. */
 export class Readers {
-  readonly #options: Required<ReadersOptions>;
+  readonly #options: Required<Omit<ReadersOptions, 'onRead'>> & Pick<ReadersOptions, 'onRead'>;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 512 });
   readonly #latency: RecordableHistogram = createHistogram();
   readonly #failures: FailedRead[] = [];
@@ -121,7 +145,10 @@ export class Readers {
     this.#latency.record(Math.max(1, Math.round(tookMs * 1000)));
     this.#slowestMs = Math.max(this.#slowestMs, tookMs);
     if (tookMs > waitMs) this.#countWait(owner, startedAt, tookMs);
-    this.#judge({ owner, url, outcome, sentAt, tookMs });
+    const { status, servedBy } = outcome instanceof Error ? { status: null, servedBy: undefined } : outcome;
+    const verdict = this.#judge(owner, outcome, sentAt);
+    this.#count(verdict, { at: new Date(sentAt).toISOString(), url, status, tookMs });
+    this.#options.onRead?.({ owner, sentAt, endedAt: Date.now(), servedBy, status, why: verdict.why, token: verdict.token });
   }
 
   #countWait(owner: string, startedAt: number, tookMs: number): void {
@@ -141,17 +168,19 @@ export class Readers {
     }
   }
 
-  #judge({ owner, url, outcome, sentAt, tookMs }: { owner: string; url: string; outcome: Answer | Error; sentAt: number; tookMs: number }): void {
-    const fail = (why: string, token?: string): void => {
-      this.#counts.failed++;
-      const status = outcome instanceof Error ? null : outcome.status;
-      if (this.#failures.length < 20) this.#failures.push({ at: new Date(sentAt).toISOString(), url, status, why, tookMs, ...(token ? { token } : {}) });
-    };
-    if (outcome instanceof Error) return fail(codeOf(outcome));
-    if (outcome.status !== 200) return fail(/^TPS?\d{4}/.exec(outcome.body)?.[0] ?? 'no code');
-    const faults = faultsOf(this.#options.judge(outcome.body, sentAt), owner);
+  #judge(owner: string, outcome: Answer | Error, sentAt: number): Verdict {
+    if (outcome instanceof Error) return { why: codeOf(outcome), faults: [], token: undefined };
+    if (outcome.status !== 200) return { why: /^TPS?\d{4}/.exec(outcome.body)?.[0] ?? 'no code', faults: [], token: undefined };
+    const judgement = this.#options.judge(outcome.body, sentAt);
+    const faults = faultsOf(judgement, owner);
+    return { why: faults.length > 0 ? faults.join(' and ') : undefined, faults, token: { text: outcome.body, judgement } };
+  }
+
+  #count({ why, faults, token }: Verdict, read: Omit<FailedRead, 'why' | 'token'>): void {
     for (const fault of faults) this.#counts[fault]++;
-    if (faults.length > 0) fail(faults.join(' and '), createHash('sha256').update(outcome.body).digest('hex').slice(0, 12));
+    if (why === undefined) return;
+    this.#counts.failed++;
+    if (this.#failures.length < 20) this.#failures.push({ ...read, why, ...(token && { token: fingerprint(token.text) }) });
   }
 }
 
@@ -178,7 +207,7 @@ function ask(url: string, agent: Agent, timeoutMs: number): Promise<Answer> {
     const request = startRequest(url, { agent }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => { resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }); });
+      response.on('end', () => { resolve(answerOf(response, Buffer.concat(chunks).toString('utf8'))); });
       response.on('error', reject);
     });
     const timer = setTimeout(() => request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })), timeoutMs);
@@ -186,6 +215,15 @@ function ask(url: string, agent: Agent, timeoutMs: number): Promise<Answer> {
     request.on('close', () => { clearTimeout(timer); });
     request.end();
   });
+}
+
+function answerOf({ statusCode = 0, headers }: IncomingMessage, body: string): Answer {
+  const servedBy = headers['x-served-by'];
+  return { status: statusCode, body, servedBy: typeof servedBy === 'string' ? servedBy : undefined };
+}
+
+function fingerprint(token: string): string {
+  return createHash('sha256').update(token).digest('hex').slice(0, 12);
 }
 
 function asError(error: unknown): Error {

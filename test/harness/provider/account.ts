@@ -1,3 +1,5 @@
+import type { Behaviour } from './behaviour.ts';
+
 /** What became of one presentation of a refresh token. */
 export type PresentationOutcome =
   | 'refreshed'
@@ -15,6 +17,16 @@ export interface Presentation {
   readonly grantId: string | null;
   readonly at: number;
   readonly outcome: PresentationOutcome;
+  /** How the provider had been told to go wrong with it. */
+  behaviour?: Behaviour['kind'];
+  /** When an answer that says what became of it had been handed to the connection whole, epoch ms; absent where none was. */
+  answeredAt?: number;
+}
+
+/** An end without a `comeBack` yet is Infinity; epoch ms. */
+export interface Outage {
+  readonly from: number;
+  until: number;
 }
 
 const remarkable: ReadonlySet<PresentationOutcome> = new Set(['reuse', 'repeated in grace', 'unknown token', 'revoked grant', 'other client']);
@@ -35,6 +47,8 @@ export class Account {
   grantsRevoked = 0;
   /** Requests whose client authentication was wrong. */
   clientFailures = 0;
+  /** When the provider was down, and all connections were cut. */
+  readonly outages: Outage[] = [];
 
   add(presentation: Presentation, earlierPresentations: number): void {
     this.presentations.push(presentation);

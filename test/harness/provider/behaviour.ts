@@ -47,6 +47,22 @@ export type Behaviour =
 /** Chooses for each request; null means to behave. */
 export type BehaviourChooser = (request: { readonly grantId: string | null }) => Behaviour | null;
 
+/** True for behaviours whose answer, though it arrives whole, does not say whether the refresh took place. */
+export function answersWithoutSaying(behaviour: Behaviour): boolean {
+  switch (behaviour.kind) {
+    case 'status':
+      return behaviour.status >= 500 && behaviour.status !== 503;
+    case 'omit':
+      return behaviour.field === 'access_token';
+    case 'garbage':
+    case 'empty':
+    case 'oversized':
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** True for behaviours under which the presented refresh token is never looked at. */
 export function refusesBeforeCommit(behaviour: Behaviour): boolean {
   switch (behaviour.kind) {

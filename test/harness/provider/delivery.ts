@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './answer.ts';
 import type { Behaviour } from './behaviour.ts';
 
-/** Brings an answer to the client, or does not, as the behaviour has it. */
-export async function deliver(response: ServerResponse, answer: Answer, behaviour: Behaviour | null, released: Promise<void>): Promise<void> {
+/** Brings an answer to the client, or does not, as the behaviour has it. @returns whether all of it was handed to the connection */
+export async function deliver(response: ServerResponse, answer: Answer, behaviour: Behaviour | null, released: Promise<void>): Promise<boolean> {
   switch (behaviour?.kind) {
     case 'drop-request':
     case 'lose-answer':
       response.socket?.destroy();
-      return;
+      return false;
     case 'cut-body':
       return cutBody(response, answer);
     case 'trickle':
@@ -22,22 +22,30 @@ export async function deliver(response: ServerResponse, answer: Answer, behaviou
       break;
     default:
   }
-  send(response, answer);
+  return send(response, answer);
 }
 
-/** Sends the whole answer; a client that has gone is none of our concern. */
-export function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  if (response.destroyed) return;
+/** Sends the whole answer; a client that has gone is none of our concern. @returns whether all of it was handed to the connection */
+export async function send(response: ServerResponse, { status, headers, body }: Answer): Promise<boolean> {
+  if (response.destroyed) return false;
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
-  response.end(body);
+  return ended(response, body);
 }
 
-function cutBody(response: ServerResponse, { status, headers, body }: Answer): void {
+function ended(response: ServerResponse, rest?: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    response.once('close', () => resolve(response.writableFinished));
+    response.end(rest);
+  });
+}
+
+function cutBody(response: ServerResponse, { status, headers, body }: Answer): boolean {
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
   response.write(body.slice(0, Math.floor(body.length / 2)), () => response.socket?.destroy());
+  return false;
 }
 
-async function trickle(response: ServerResponse, { status, headers, body }: Answer, ms: number): Promise<void> {
+async function trickle(response: ServerResponse, { status, headers, body }: Answer, ms: number): Promise<boolean> {
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
   response.flushHeaders();
   const piece = Math.ceil(body.length / 10);
@@ -45,5 +53,5 @@ async function trickle(response: ServerResponse, { status, headers, body }: Answ
     await sleep(ms / 10);
     response.write(body.slice(at, at + piece));
   }
-  response.end();
+  return response.destroyed ? false : ended(response);
 }

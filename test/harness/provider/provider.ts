@@ -111,9 +111,9 @@ export class Provider {
     this.#script.next(behaviour, only);
   }
 
-  /** Every request (of this grant) meets the behaviour, or what the function chooses, until `clear`. */
-  always(behaviour: Behaviour | BehaviourChooser, only: { grantId?: string } = {}): void {
-    this.#script.always(behaviour, only);
+  /** Every request (of this grant) meets the behaviour, or what the function chooses, until `clear`. @returns what ends this one */
+  always(behaviour: Behaviour | BehaviourChooser, only: { grantId?: string } = {}): () => void {
+    return this.#script.always(behaviour, only);
   }
 
   /** Behaves again, and lets hanging requests go. */
@@ -131,6 +131,7 @@ export class Provider {
   /** Closes the port and every connection: clients are refused. */
   async goDown(): Promise<void> {
     if (!this.#server.listening) return;
+    this.account.outages.push({ from: Date.now(), until: Infinity });
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
@@ -148,6 +149,8 @@ export class Provider {
       });
     });
     this.#port = (this.#server.address() as AddressInfo).port;
+    const outage = this.account.outages.at(-1);
+    if (outage) outage.until = Date.now();
   }
 
   /** For long runs: forgets what ended more than `olderThanMs` ago (default a minute). Reuse is still detected afterwards. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorAnswer, plainAnswer, refusalAnswer, tokenAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
-import { refusesBeforeCommit } from './behaviour.ts';
+import { answersWithoutSaying, refusesBeforeCommit } from './behaviour.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { BehaviourScript } from './behaviour-script.ts';
 import { authenticateClient } from './client-authentication.ts';
@@ -21,13 +21,24 @@ export interface EndpointParts {
 /** `POST /token` and `POST /revoke` over one set of grants. */
 export async function answerRequest(parts: EndpointParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url?.split('?')[0];
-  if (request.method !== 'POST' || (path !== '/token' && path !== '/revoke')) return send(response, plainAnswer(404));
+  if (request.method !== 'POST' || (path !== '/token' && path !== '/revoke')) {
+    await send(response, plainAnswer(404));
+    return;
+  }
   const form = new URLSearchParams(await readBody(request));
-  if (path === '/revoke') return send(response, revoke(parts, request, form));
+  if (path === '/revoke') {
+    await send(response, revoke(parts, request, form));
+    return;
+  }
   const behaviour = parts.script.take(parts.book.grantOf(form.get('refresh_token') ?? ''));
+  const { presentations } = parts.book.account;
+  const before = presentations.length;
   const answer = refresh(parts, request, form, behaviour);
+  const presentation = presentations[before];
+  if (presentation && behaviour) presentation.behaviour = behaviour.kind;
   const latency: Behaviour | null = parts.latencyMs > 0 ? { kind: 'slow', ms: parts.latencyMs } : null;
-  await deliver(response, answer, behaviour ?? latency, parts.released());
+  const whole = await deliver(response, answer, behaviour ?? latency, parts.released());
+  if (presentation && whole && !(behaviour && answersWithoutSaying(behaviour))) presentation.answeredAt = Date.now();
 }
 
 /** The whole decision is made and committed here, before a byte is sent. */

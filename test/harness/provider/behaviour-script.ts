@@ -15,8 +15,11 @@ export class BehaviourScript {
     this.#next.push({ behaviour, grantId, left: times });
   }
 
-  always(behaviour: Behaviour | BehaviourChooser, { grantId }: { grantId?: string }): void {
-    this.#always.unshift({ choose: typeof behaviour === 'function' ? behaviour : () => behaviour, grantId });
+  /** @returns what ends it */
+  always(behaviour: Behaviour | BehaviourChooser, { grantId }: { grantId?: string }): () => void {
+    const rule = { choose: typeof behaviour === 'function' ? behaviour : () => behaviour, grantId };
+    this.#always.unshift(rule);
+    return () => { this.#always = this.#always.filter((other) => other !== rule); };
   }
 
   clear(): void {

@@ -1,0 +1,35 @@
+import type { Interval } from './evidence.ts';
+import type { Traces } from './faults/fault.ts';
+
+/** What was done to a cluster, as far as the checker has to know. */
+export class Diary implements Traces {
+  readonly courierDeaths: number[] = [];
+  readonly nodeDeaths: number[] = [];
+  readonly nobody: Interval[] = [];
+  /** Inflicted, by kind. */
+  readonly faults = new Map<string, number>();
+  /** Planned, but nothing came along for them. */
+  readonly missed = new Map<string, number>();
+
+  courierDied(): void {
+    this.courierDeaths.push(Date.now());
+  }
+
+  nodeDied(): void {
+    this.nodeDeaths.push(Date.now());
+  }
+
+  async nobodyUp(work: () => Promise<void>): Promise<void> {
+    const from = Date.now();
+    await work().finally(() => this.nobody.push({ from, until: Date.now() }));
+  }
+
+  note(kind: string, wasInflicted: boolean): void {
+    const table = wasInflicted ? this.faults : this.missed;
+    table.set(kind, (table.get(kind) ?? 0) + 1);
+  }
+
+  get total(): number {
+    return [...this.faults.values()].reduce((sum, count) => sum + count, 0);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Random } from '../world/random.ts';
+import type { World } from '../world/world.ts';
+
+export type Family = 'process' | 'point' | 'provider' | 'redis' | 'mysql' | 'network' | 'clock' | 'disk' | 'election';
+
+/** What a fault leaves to be known afterwards. */
+export interface Traces {
+  /** A courier is about to be, or was, killed. */
+  courierDied(): void;
+  /** A node, not its courier, is about to be, or was, killed. */
+  nodeDied(): void;
+  /** While `work` runs no node at all may be there to answer. */
+  nobodyUp(work: () => Promise<void>): Promise<void>;
+}
+
+export interface Scene {
+  readonly world: World;
+  /** This fault's own, from the seed of the run. */
+  readonly random: Random;
+  readonly traces: Traces;
+}
+
+/** Something that goes wrong, and is over when `inflict` resolves. */
+export interface Fault {
+  /** What is said of it in a table: `the master is killed`. */
+  readonly kind: string;
+  readonly family: Family;
+  /** @returns false where it could not be done this time, as when nothing came to the point */
+  readonly inflict: (scene: Scene) => Promise<boolean>;
+}
+
+/** For faults that can always be done. */
+export function fault(family: Family, kind: string, work: (scene: Scene) => Promise<unknown>): Fault {
+  return {
+    family,
+    kind,
+    inflict: async (scene) => {
+      await work(scene);
+      return true;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Repeating } from '../../src/runtime/lifecycle.ts';
+import type { ReadsReport } from '../harness/readers.ts';
+import { checkAll } from './checker/check-all.ts';
+import { installHistory } from './checker/history.ts';
+import { Diary } from './diary.ts';
+import type { Evidence, Finding } from './evidence.ts';
+import type { Fault } from './faults/fault.ts';
+import { Observers, redisPrefix } from './observers.ts';
+import { Plan } from './plan.ts';
+import type { Guard } from './sabotage/guards.ts';
+import { storm } from './storm.ts';
+import type { Topology } from './world/redis-site.ts';
+import { World } from './world/world.ts';
+
+export interface LegOptions {
+  readonly topology: Topology;
+  readonly seconds: number;
+  /** Faults, after which it ends early. */
+  readonly most: number;
+  readonly seed: number;
+  readonly nodes: number;
+  readonly owners: number;
+  readonly faults: readonly Fault[];
+  readonly withoutGuards?: readonly Guard[];
+  readonly say: (line: string) => void;
+}
+
+export interface LegResult {
+  readonly topology: Topology;
+  readonly diary: Diary;
+  readonly evidence: Evidence;
+  readonly findings: readonly Finding[];
+  /** For how long faults came. */
+  readonly seconds: number;
+}
+
+const tokenSeconds = 24;
+const readsPerSecond = 60;
+
+/** After the last fault, ms: by then every token must be fresh again. Stated in docs/reliability.md. */
+const convergenceMs = 20_000;
+
+/** One cluster through its faults, and all that it leaves compared. */
+export async function runLeg(options: LegOptions): Promise<LegResult> {
+  const { topology, owners, nodes, say, withoutGuards = [] } = options;
+  say(`Redis ${topology}: starting ${nodes} nodes for ${owners} owners`);
+  const world = await World.create({ topology, nodes, owners, tokenSeconds, withoutGuards }, installHistory);
+  try {
+    return await throughFaults(world, options);
+  } finally {
+    await world.remove();
+  }
+}
+
+async function throughFaults(world: World, { topology, seconds, most, seed, faults, say }: LegOptions): Promise<LegResult> {
+  const diary = new Diary();
+  const observers = new Observers(world, readsPerSecond);
+  await observers.start();
+  const begun = Date.now();
+  const progress = new Repeating('progress', () => 10_000, async () => say(progressOf(world, diary, observers)), () => undefined);
+  await progress.start();
+  await storm(world, new Plan(seed, faults), diary, { until: begun + seconds * 1000, faults: most }, (what) => say(`  ${what}`));
+  const stormSeconds = (Date.now() - begun) / 1000;
+  await progress.stop();
+  say(`Redis ${topology}: the last of ${diary.total} faults is over; ${convergenceMs / 1000} s to converge`);
+  const evidence = await converged(world, diary, observers);
+  const findings = await checkAll(evidence);
+  observers.disconnect();
+  return { topology, diary, evidence, findings, seconds: stormSeconds };
+}
+
+/** The operator goes first: what he would repair now shall be seen. */
+async function converged(world: World, diary: Diary, observers: Observers): Promise<Evidence> {
+  for (const provider of Object.values(world.population.providers)) provider.clear();
+  await sleep(convergenceMs);
+  await observers.dismissOperator();
+  return evidenceOf(world, diary, observers, await observers.stop());
+}
+
+function evidenceOf(world: World, diary: Diary, observers: Observers, reads: ReadsReport): Evidence {
+  const { population, record, members } = world;
+  return {
+    providers: Object.values(population.providers),
+    grants: population.grants,
+    record,
+    redis: observers.redis,
+    redisPrefix,
+    journalFolders: members.map(({ disk }) => disk.folder),
+    reads,
+    answers: observers.log.answers,
+    nobodyUp: diary.nobody,
+    courierDeaths: diary.courierDeaths,
+    nodeDeaths: diary.nodeDeaths,
+    answerLosses: [],
+    poolWatch: observers.sampler,
+    get logs() { return members.flatMap(({ node }) => node.logs); },
+    stopNodes: async () => { await Promise.all(world.nodes.map((node) => node.stop())); },
+    settledAt: Date.now(),
+  };
+}
+
+function progressOf(world: World, diary: Diary, { readers }: Observers): string {
+  const { reads, failed } = readers.report();
+  const providers = Object.values(world.population.providers);
+  const sum = (of: (account: (typeof providers)[number]['account']) => number): number => providers.reduce((total, { account }) => total + of(account), 0);
+  return `${diary.total} faults, ${reads} reads (${failed} failed), ${sum(({ refreshes }) => refreshes)} refreshes, presented twice ${sum(({ grantsRevoked }) => grantsRevoked)}`;
+}

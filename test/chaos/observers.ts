@@ -1,0 +1,60 @@
+import { Repeating } from '../../src/runtime/lifecycle.ts';
+import type { RedisClient } from '../../src/redis/connection.ts';
+import type { Judgement, TokenJudge } from '../harness/provider/judgement.ts';
+import type { Provider } from '../harness/provider/provider.ts';
+import { startReaders, type Readers, type ReadsReport } from '../harness/readers.ts';
+import { RedisSampler } from './checker/redis-sampler.ts';
+import { ReadLog } from './read-log.ts';
+import type { World } from './world/world.ts';
+
+/** Between two looks of the operator at what was lost, ms. */
+const operatorEveryMs = 1000;
+
+export const redisPrefix = 'tokenpool';
+
+/** Those who use and watch a cluster while it goes through faults: callers, the operator, and a sampler of the live pool. */
+export class Observers {
+  readonly log = new ReadLog();
+  readonly readers: Readers;
+  readonly redis: RedisClient;
+  readonly sampler: RedisSampler;
+  readonly #operator: Repeating;
+
+  constructor(world: World, readsPerSecond: number) {
+    const { population } = world;
+    this.readers = startReaders({ urls: [world.balancer.url], owners: population.owners, ratePerSecond: readsPerSecond, judge: judgeOf(Object.values(population.providers)), onRead: this.log.note });
+    this.redis = world.redis.client();
+    this.sampler = new RedisSampler(this.redis, redisPrefix, () => population.owners);
+    // While the record is away he cannot do anything either.
+    this.#operator = new Repeating('operator', () => operatorEveryMs, async () => { await population.consentAgain(); }, () => undefined);
+  }
+
+  async start(): Promise<void> {
+    this.sampler.start();
+    await this.#operator.start();
+  }
+
+  /** What is lost from now on stays lost. */
+  async dismissOperator(): Promise<void> {
+    await this.#operator.stop();
+  }
+
+  async stop(): Promise<ReadsReport> {
+    await this.dismissOperator();
+    const reads = await this.readers.stop();
+    await this.sampler.stop();
+    return reads;
+  }
+
+  disconnect(): void {
+    this.redis.disconnect();
+  }
+}
+
+/** Whoever issued the token. */
+function judgeOf(providers: readonly Provider[]): TokenJudge {
+  return (token, at) => {
+    const judgements = providers.map((provider) => provider.isLive(token, at));
+    return judgements.find(({ known, expiresAt }) => known && expiresAt > 0) ?? judgements.find(({ known }) => known) ?? (judgements[0] as Judgement);
+  };
+}

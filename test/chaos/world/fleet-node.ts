@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { startNode, type NodeOptions, type NodeProcess } from '../../harness/node-process.ts';
+
+const restartAfterMs = 300;
+
+/** A node that is started again whenever it ends, as an orchestrator does. Its ports, its journal and its name stay. */
+export class FleetNode {
+  readonly name: string;
+  /** Logs of the runs that have ended. */
+  readonly #ended: string[] = [];
+  readonly #process: NodeProcess;
+  #running: NodeProcess;
+  #stopping = false;
+  readonly #watching: Promise<void>;
+  starts = 1;
+
+  constructor(name: string, process: NodeProcess) {
+    this.name = name;
+    this.#process = process;
+    this.#running = process;
+    this.#watching = this.#watch();
+  }
+
+  static async start(name: string, options: NodeOptions): Promise<FleetNode> {
+    return new FleetNode(name, await startNode(options));
+  }
+
+  get appUrl(): string {
+    return this.#process.appUrl;
+  }
+
+  get adminUrl(): string {
+    return this.#process.adminUrl;
+  }
+
+  get process(): NodeProcess {
+    return this.#running;
+  }
+
+  get logs(): string[] {
+    return [...this.#ended, this.#running.output()];
+  }
+
+  /** The process id of its courier; undefined while there is none. */
+  get courierPid(): number | undefined {
+    try {
+      const { pid } = this.#running;
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+      return children.find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('courier'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    sendSignal(this.#running.pid, name);
+  }
+
+  signalCourier(name: NodeJS.Signals): void {
+    const pid = this.courierPid;
+    if (pid !== undefined) sendSignal(pid, name);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#running.stop();
+    await this.#watching;
+    // One that was being started again meanwhile.
+    await this.#running.stop();
+  }
+
+  async #watch(): Promise<void> {
+    for (;;) {
+      await this.#running.exited;
+      if (this.#stopping) return;
+      await sleep(restartAfterMs);
+      this.#ended.push(this.#running.output());
+      this.#running = await this.#running.again();
+      this.starts++;
+    }
+  }
+}
+
+export function sendSignal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended already.
+  }
+}

@@ -1,8 +1,8 @@
 /**
- * What `npm run demo`, `npm test` and `npm run bench` start. It makes a bare machine ready (Node 24, dependencies,
- * MariaDB and Redis, dist/), saying what it installs, and then runs what was asked for.
+ * What `npm test`, `npm run demo` and the other scripts of package.json start. It makes a bare machine ready (Node 24,
+ * dependencies, MariaDB and Redis, dist/), saying what it installs, and then runs what was asked for.
  *
- *   node test/launch/launch.cjs demo|test|bench [arguments]
+ *   node test/launch/launch.cjs demo|test|bench|chaos|outages|takeover [arguments]
  *   node test/launch/launch.cjs prepare [--node-path]    only makes ready; prints where Node 24 is
  *
  * The files of this folder that end in .cjs are read by the Node the machine happens to have, 8 or older: ES5 only.
@@ -22,6 +22,9 @@ var ROOT = path.resolve(__dirname, '..', '..');
 var VERBS = {
   demo: function (tools, args, done) { runScript('the demo', tools, ['test/demo/demo.ts'].concat(args), done); },
   bench: function (tools, args, done) { runScript('the benchmark', tools, ['bench/read-path.ts'].concat(args), done); },
+  chaos: function (tools, args, done) { runScript('the faults', tools, ['test/chaos/chaos.ts'].concat(args), done); },
+  outages: function (tools, args, done) { runScript('the outages', tools, ['test/outages/outages.ts'].concat(args), done); },
+  takeover: function (tools, args, done) { runScript('the takeovers', tools, ['bench/takeover.ts'].concat(args), done); },
   test: function (tools, args, done) { testRun.start(ROOT, tools, args, done); },
   prepare: function (tools, args, done) {
     if (args.indexOf('--node-path') >= 0) process.stdout.write(tools.node + '\n');

@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 
 const sizeKiB = 8 * 1024;
@@ -11,12 +12,14 @@ export class JournalDisk {
   readonly #mount: string;
   /** Whether it can be filled: mounting takes a right that not everybody has. */
   readonly canFill: boolean;
+  readonly #guard: ChildProcess | undefined;
 
   constructor(mount: string) {
     mkdirSync(mount, { recursive: true });
     this.#mount = mount;
     this.folder = join(mount, 'journal');
     this.canFill = mountTmpfs(mount);
+    this.#guard = this.canFill ? guard(mount) : undefined;
   }
 
   /** Leaves not a byte: whatever is written now fails with ENOSPC. */
@@ -32,6 +35,7 @@ export class JournalDisk {
 
   remove(): void {
     if (this.canFill) execFileSync('umount', ['--lazy', this.#mount]);
+    this.#guard?.kill('SIGKILL');
     rmSync(this.#mount, { recursive: true, force: true });
   }
 
@@ -47,4 +51,12 @@ function mountTmpfs(folder: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A shell that reads a pipe nobody writes to: the pipe closes when this process ends, in whatever way, and the shell takes the mount down. */
+function guard(mount: string): ChildProcess {
+  const shell = spawn('/bin/sh', ['-c', 'read -r never; sleep 1; umount -l "$1"; rm -rf "$(dirname "$1")"', 'guard', mount], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+  shell.unref();
+  if (shell.stdin instanceof Socket) shell.stdin.unref();
+  return shell;
 }

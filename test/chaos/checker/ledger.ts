@@ -29,6 +29,7 @@ export interface LedgerRow {
   readonly refreshSequence: number;
   /** Epoch ms, as the row says. */
   readonly expiresAt: number;
+  readonly dueAt: number | null;
 }
 
 export interface LedgerEvent {
@@ -101,11 +102,12 @@ interface TokenRow {
   refreshtoken: string | null;
   createdms: number;
   tokenvalidity: number;
+  dueat: number | null;
 }
 
 async function readRows(connection: Connection): Promise<LedgerRow[]> {
   const [rows] = await connection.query(`SELECT tokendid, tsxwhodid, parenttokendid, isvalid + 0 AS valid, state, attempt, tokenauth, accesstoken, refreshtoken,
-    ROUND(UNIX_TIMESTAMP(createdtime) * 1000) AS createdms, tokenvalidity FROM tsttoken ORDER BY tokendid`);
+    ROUND(UNIX_TIMESTAMP(createdtime) * 1000) AS createdms, tokenvalidity, dueat FROM tsttoken ORDER BY tokendid`);
   return (rows as TokenRow[]).map(rowOf);
 }
 
@@ -126,5 +128,6 @@ function rowOf(row: TokenRow): LedgerRow {
     accessSequence: access?.sequence ?? 0,
     refreshSequence: refresh?.sequence ?? 0,
     expiresAt: Number(row.createdms) + Number(row.tokenvalidity),
+    dueAt: row.dueat === null ? null : Number(row.dueat),
   };
 }

@@ -4,8 +4,8 @@ import type { LedgerOwner } from './ledger.ts';
 import { clockTime, Tally } from './tally.ts';
 
 /**
- * The provider's account judges. A repeat is fine where the provider said that it had not used the token, inside its window of grace,
- * and at a provider that does not rotate; a token that a provider never issued must not be presented at all.
+ * The provider's account judges: a reuse is one whatever the owner's policy. Of an owner whose provider minds, a token is not presented
+ * again either as long as nobody knows whether it was used. One that no provider issued must not be presented at all.
  */
 export const presentedOnce: Check = ({ providers, grants }, ledger) => {
   const tally = new Tally('No refresh token was presented twice to a provider that minds');
@@ -35,8 +35,7 @@ export const noGrantRevoked: Check = ({ providers, grants }) => {
 function faultOf(presentation: Presentation, before: Presentation | undefined, owner: LedgerOwner | undefined): string | undefined {
   const { refreshToken, outcome, at } = presentation;
   if (outcome === 'reuse' || outcome === 'unknown token' || outcome === 'other client') return `${clockTime(at)} ${refreshToken}: ${outcome}`;
-  if (!before || owner?.policy === 'non_rotating' || (saidStillGood(before) && outcome !== 'repeated in grace')) return undefined;
-  if (owner?.policy === 'grace' && at - before.at < owner.graceMs) return undefined;
+  if (!before || owner?.policy !== 'reuse_detect' || (saidStillGood(before) && outcome !== 'repeated in grace')) return undefined;
   return `${clockTime(at)} ${refreshToken}: presented again (${outcome}), though nobody knew what had become of it at ${clockTime(before.at)} (${before.outcome})`;
 }
 

@@ -20,11 +20,17 @@ export const readsAnswered: Check = (evidence, ledger) => {
   return tally.finding();
 };
 
-/** How many failed reads were excused, and why: for the report. */
-export function excusedReads({ answers, nobodyUp }: Evidence, broken: number): { readonly nobodyUp: number; readonly lostGrants: number } {
-  const failed = answers.filter(({ status }) => status !== 200);
-  const unattended = failed.filter((read) => isWithin(read, nobodyUp)).length;
-  return { nobodyUp: unattended, lostGrants: failed.length - unattended - broken };
+/** Failed reads that no service could have served, by why. */
+export interface Excused {
+  readonly nobodyUp: number;
+  readonly lostGrants: number;
+}
+
+export function excusedReads(evidence: Evidence, ledger: Ledger): Excused {
+  const slots = slotsByOwner(ledger);
+  const excused = evidence.answers.filter((read) => read.status !== 200 && faultOf(read, slots.get(read.owner) ?? [], evidence, ledger) === undefined);
+  const nobodyUp = excused.filter((read) => isWithin(read, evidence.nobodyUp)).length;
+  return { nobodyUp, lostGrants: excused.length - nobodyUp };
 }
 
 type Slot = readonly LedgerRow[];

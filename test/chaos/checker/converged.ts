@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Secret } from '../../../src/domain/secret.ts';
+import { Fingerprints } from '../../../src/runtime/key-ring.ts';
+import type { Evidence, Finding } from '../evidence.ts';
+import { clusterKeyOf } from './kept-answers.ts';
+import { readLedger, type Ledger, type LedgerRow } from './ledger.ts';
+import { poolKey, rankOf } from './redis-sampler.ts';
+import { Tally } from './tally.ts';
+import { isTold } from './told.ts';
+
+/** Refreshes go on while the cluster lives, so a slot that is on its way is looked at again for as long, ms. */
+const patienceMs = 10_000;
+const pauseMs = 250;
+
+/**
+ * For the living cluster, when it had its time: each slot has a token that lives, is planned for a time to come, has its alarm, and is the one
+ * that the live pool shows; or its grant is lost, and people were told.
+ */
+export async function converged(evidence: Evidence): Promise<Finding> {
+  const prints = new Fingerprints(await clusterKeyOf(evidence.record));
+  const done = new Set<string>();
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const ledger = await readLedger(evidence.record);
+    const faults = new Map<string, string>();
+    for (const [slot, row] of currentOfSlots(ledger)) {
+      const fault = done.has(slot) ? undefined : await faultOf(row, evidence, ledger, prints);
+      if (fault === undefined) done.add(slot);
+      else faults.set(slot, `token ${row.version} of ${ledger.ownerOf(row).id}: ${fault}`);
+    }
+    if (faults.size === 0 || Date.now() > until) return findingOf(done.size, [...faults.values()]);
+    await sleep(pauseMs);
+  }
+}
+
+function findingOf(good: number, faults: readonly string[]): Finding {
+  const tally = new Tally('Once faults have ended everything converges: tokens live, are planned, have their alarm, and Redis shows what MySQL holds');
+  for (let index = 0; index < good; index++) tally.case();
+  for (const fault of faults) tally.case(fault);
+  return tally.finding();
+}
+
+/** The newest row of each slot, valid or not: one that was made invalid and has no successor is a fault. */
+function currentOfSlots(ledger: Ledger): Map<string, LedgerRow> {
+  return new Map(ledger.rows.map((row) => [JSON.stringify([row.ownerDid, row.auth]), row]));
+}
+
+async function faultOf(row: LedgerRow, evidence: Evidence, ledger: Ledger, prints: Fingerprints): Promise<string | undefined> {
+  const { state } = row;
+  if (!row.isValid) return 'it is not valid, and nothing took its place';
+  if (state === 'claimed' || state === 'sending') return `it is still ${state}`;
+  if (state !== 'idle') return lostFault(row, ledger);
+  return deathOf(row, evidence, ledger) ?? planFault(row) ?? (await alarmFault(row, evidence)) ?? poolFault(row, evidence, ledger, prints);
+}
+
+/** Where a provider does not rotate nothing is lost by asking again. */
+function lostFault(row: LedgerRow, ledger: Ledger): string | undefined {
+  const state = row.state as 'in_doubt' | 'dead' | 'stopped';
+  if (state === 'in_doubt' && ledger.ownerOf(row).policy === 'non_rotating') return 'it is in doubt, and could be asked for again';
+  return isTold(row, state, ledger) ? undefined : `it is ${state}, and nobody was told`;
+}
+
+function deathOf(row: LedgerRow, { grants }: Evidence, ledger: Ledger): string | undefined {
+  const owner = ledger.ownerOf(row).id;
+  const provider = grants.find((grant) => grant.owner === owner && grant.grantId === row.grantId)?.provider;
+  const { known, expired, revoked } = provider?.isLive(row.accessToken) ?? { known: false, expired: false, revoked: false };
+  if (!known || revoked) return 'its provider does not know its access token, or has revoked it';
+  return expired || row.expiresAt <= Date.now() ? 'its access token has expired' : undefined;
+}
+
+function planFault({ dueAt }: LedgerRow): string | undefined {
+  return dueAt !== null && dueAt > Date.now() ? undefined : `it is ${dueAt === null ? 'not planned' : 'overdue'}`;
+}
+
+/** A delayed job, by the id of `src/queue/refresh-queue.ts`. */
+async function alarmFault({ version, dueAt }: LedgerRow, { redis, redisPrefix }: Evidence): Promise<string | undefined> {
+  const queue = `{${redisPrefix}:refresh}:refresh`;
+  const job = `t${version}-${dueAt}`;
+  const [isThere, score] = await Promise.all([redis.exists(`${queue}:${job}`), redis.zscore(`${queue}:delayed`, job)]);
+  return isThere === 1 && score !== null ? undefined : 'it has no alarm';
+}
+
+async function poolFault(row: LedgerRow, { redis, redisPrefix }: Evidence, ledger: Ledger, prints: Fingerprints): Promise<string | undefined> {
+  const slot = prints.slotOf(row.ownerDid, new Secret(row.auth));
+  const value = await redis.hget(poolKey(redisPrefix, ledger.ownerOf(row).id), slot);
+  const live = rankOf(value ?? '');
+  return live?.version === row.version ? undefined : `Redis shows ${live ? `version ${live.version}` : 'nothing'}`;
+}

@@ -1,0 +1,62 @@
+import type { Presentation } from '../../harness/provider/account.ts';
+import type { Check, Evidence } from '../evidence.ts';
+import { readKept } from './kept-answers.ts';
+import type { Ledger } from './ledger.ts';
+import { sendingsOf, type Sending } from './sendings.ts';
+import { clockTime, Tally } from './tally.ts';
+
+/** A death is noted once it has happened, ms. */
+const notedLaterMs = 1000;
+
+/**
+ * A request whose answer was not recorded when its row came to be in doubt has a cause: the provider sent no whole answer that says what became of
+ * it, or the courier that waited for it died, or it is kept and was overtaken. An answer that was recorded later needs none.
+ */
+export const noAnswerLost: Check = async (evidence, ledger) => {
+  const tally = new Tally('No answer that arrived was lost: every token in doubt has a cause');
+  const kept = new Set((await readKept(evidence)).answers.map(({ attempt }) => attempt));
+  const presentations = presentationsByRow(evidence, ledger);
+  const parents = new Set(ledger.rows.map(({ parent }) => parent));
+  for (const { version } of ledger.rows) {
+    for (const sending of sendingsOf(ledger, version)) {
+      if (sending.next?.to.state !== 'in_doubt' || !sending.next.to.isValid || wasCleared(sending, parents.has(version))) continue;
+      tally.case(kept.has(sending.attempt) ? undefined : faultOf(sending, presentations.get(version) ?? [], evidence, ledger));
+    }
+  }
+  return tally.finding();
+};
+
+/** Its own answer was recorded, or whoever had sent it had word that the token was not used. */
+function wasCleared({ attempt, later }: Sending, hasChild: boolean): boolean {
+  const end = later.find(({ from, to }) => from?.attempt === attempt && (to.attempt !== attempt || !to.isValid))?.to;
+  return end !== undefined && (end.isValid ? end.attempt === null && end.state === 'idle' : hasChild);
+}
+
+function presentationsByRow({ grants }: Evidence, ledger: Ledger): Map<number, Presentation[]> {
+  const byRow = new Map<number, Presentation[]>();
+  for (const { provider, grantId, owner } of grants) {
+    const bySequence = Map.groupBy(provider.account.presentations.filter((presentation) => presentation.grantId === grantId), ({ refreshToken }) => Number(refreshToken.split('#')[1]));
+    for (const { version, refreshSequence } of ledger.rowsOfGrant(owner, grantId)) byRow.set(version, bySequence.get(refreshSequence) ?? []);
+  }
+  return byRow;
+}
+
+function faultOf(sending: Sending, presentations: readonly Presentation[], evidence: Evidence, ledger: Ledger): string | undefined {
+  const until = sending.next?.at ?? Infinity;
+  const within = (at: number): boolean => at >= Math.floor(sending.at) && at <= until;
+  if (evidence.courierDeaths.some((at) => within(at - notedLaterMs) || within(at)) || evidence.answerLosses.some(({ from, until: end }) => from <= until && end >= sending.at)) return undefined;
+  const seen = presentations.filter(({ at }) => within(at));
+  const answered = seen.find(({ answeredAt }) => answeredAt !== undefined && answeredAt <= until);
+  const place = `token ${sending.version}, sent at ${clockTime(sending.at)}, in doubt at ${clockTime(until)}`;
+  if (answered) return `${place}: the provider had answered (${answered.outcome}${answered.behaviour ? `, ${answered.behaviour}` : ''}) at ${clockTime(answered.answeredAt ?? 0)}`;
+  return seen.length > 0 || mayNotHaveLeft(sending, presentations, evidence, ledger) ? undefined : `${place}: nothing of it had come to the provider, which was up`;
+}
+
+/** It came later, or to a provider that was cut off, or the node ended before it could say that nothing had left, or it costs nothing to ask again. */
+function mayNotHaveLeft({ at, next, ownerDid }: Sending, presentations: readonly Presentation[], { nodeDeaths, grants }: Evidence, ledger: Ledger): boolean {
+  const until = next?.at ?? Infinity;
+  const owner = ledger.owners.get(ownerDid);
+  if (owner?.policy !== 'reuse_detect' || nodeDeaths.some((death) => death >= at - 1000 && death <= until)) return true;
+  const outages = grants.find((grant) => grant.owner === owner.id)?.provider.account.outages ?? [];
+  return presentations.some((presentation) => presentation.at > until) || outages.some((outage) => outage.from <= until && outage.until >= at);
+}

@@ -1,0 +1,24 @@
+import type { RowChange } from './history.ts';
+import type { Ledger } from './ledger.ts';
+
+/** One time that a row was marked as sent: the last step before a request may leave. */
+export interface Sending {
+  readonly version: number;
+  readonly ownerDid: number;
+  readonly attempt: string;
+  /** Epoch ms. */
+  readonly at: number;
+  /** What became of the row next; undefined where it is still as it was. */
+  readonly next: RowChange | undefined;
+  /** All later changes of the row. */
+  readonly later: readonly RowChange[];
+}
+
+export function sendingsOf(ledger: Ledger, version: number): Sending[] {
+  const changes = ledger.changesOf.get(version) ?? [];
+  return changes.flatMap((change, index) => {
+    if (change.to.state !== 'sending' || change.from?.state === 'sending') return [];
+    const later = changes.slice(index + 1);
+    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', at: change.at, next: later[0], later }];
+  });
+}

@@ -11,6 +11,9 @@ export class Diary implements Traces {
   /** Planned, but nothing came along for them. */
   readonly missed = new Map<string, number>();
 
+  /** Each fault with its times, in the order of their ends. */
+  readonly lines: string[] = [];
+
   courierDied(): void {
     this.courierDeaths.push(Date.now());
   }
@@ -24,7 +27,9 @@ export class Diary implements Traces {
     await work().finally(() => this.nobody.push({ from, until: Date.now() }));
   }
 
-  note(kind: string, wasInflicted: boolean): void {
+  /** @param from when it began, epoch ms */
+  note(kind: string, wasInflicted: boolean, from: number): void {
+    this.lines.push(`${new Date(from).toISOString()} to ${new Date().toISOString()}  ${wasInflicted ? '' : 'did not come about: '}${kind}`);
     const table = wasInflicted ? this.faults : this.missed;
     table.set(kind, (table.get(kind) ?? 0) + 1);
   }

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Repeating } from '../../src/runtime/lifecycle.ts';
-import type { ReadsReport } from '../harness/readers.ts';
 import { checkAll } from './checker/check-all.ts';
 import { installHistory } from './checker/history.ts';
 import { Diary } from './diary.ts';
 import type { Evidence, Finding } from './evidence.ts';
 import type { Fault } from './faults/fault.ts';
-import { Observers, redisPrefix } from './observers.ts';
+import { gather } from './gather.ts';
+import { Observers } from './observers.ts';
 import { Plan } from './plan.ts';
 import type { Guard } from './sabotage/guards.ts';
 import { storm } from './storm.ts';
@@ -76,34 +76,12 @@ async function converged(world: World, diary: Diary, observers: Observers): Prom
   for (const provider of Object.values(world.population.providers)) provider.clear();
   await sleep(convergenceMs);
   await observers.dismissOperator();
-  return evidenceOf(world, diary, observers, await observers.stop());
-}
-
-function evidenceOf(world: World, diary: Diary, observers: Observers, reads: ReadsReport): Evidence {
-  const { population, record, members } = world;
-  return {
-    providers: Object.values(population.providers),
-    grants: population.grants,
-    record,
-    redis: observers.redis,
-    redisPrefix,
-    journalFolders: members.map(({ disk }) => disk.folder),
-    reads,
-    answers: observers.log.answers,
-    nobodyUp: diary.nobody,
-    courierDeaths: diary.courierDeaths,
-    nodeDeaths: diary.nodeDeaths,
-    answerLosses: [],
-    poolWatch: observers.sampler,
-    get logs() { return members.flatMap(({ node }) => node.logs); },
-    stopNodes: async () => { await Promise.all(world.nodes.map((node) => node.stop())); },
-    settledAt: Date.now(),
-  };
+  return gather(world, diary, observers, await observers.stop());
 }
 
 function progressOf(world: World, diary: Diary, { readers }: Observers): string {
   const { reads, failed } = readers.report();
   const providers = Object.values(world.population.providers);
   const sum = (of: (account: (typeof providers)[number]['account']) => number): number => providers.reduce((total, { account }) => total + of(account), 0);
-  return `${diary.total} faults, ${reads} reads (${failed} failed), ${sum(({ refreshes }) => refreshes)} refreshes, presented twice ${sum(({ grantsRevoked }) => grantsRevoked)}`;
+  return `${diary.total} faults, ${reads} reads (${failed} failed), ${sum(({ refreshes }) => refreshes)} refreshes, ${sum(({ grantsRevoked }) => grantsRevoked)} grants revoked`;
 }

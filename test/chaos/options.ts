@@ -13,6 +13,7 @@ export interface ChaosOptions {
   readonly only: readonly string[];
   readonly redis: readonly Topology[];
   readonly markdown: string | undefined;
+  readonly logs: string | undefined;
   readonly list: boolean;
   readonly help: boolean;
 }
@@ -40,6 +41,7 @@ Exit code: 0 nothing was violated, 1 something was or there was too little traff
   --only TEXT      only faults whose kind or family contains it; may be given more than once
   --list           print the faults there are, and end
   --markdown FILE  write the result as a table for a document too
+  --logs FOLDER    leave the logs of the nodes and all faults with their times there
   --help           this text
 `;
 
@@ -55,6 +57,7 @@ export function readOptions(args: readonly string[]): ChaosOptions {
     only: given.only,
     redis: given.redis.split(',').map((name) => topology(name.trim())),
     markdown: given.markdown,
+    logs: given.logs,
     list: given.list,
     help: given.help,
   };
@@ -74,6 +77,7 @@ function parse(args: readonly string[]) {
         only: { type: 'string', multiple: true, default: [] },
         list: { type: 'boolean', default: false },
         markdown: { type: 'string' },
+        logs: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }).values;

@@ -26,10 +26,11 @@ export async function storm(world: World, plan: Plan, diary: Diary, limits: Stor
 }
 
 async function inflict({ fault, seed }: Planned, world: World, diary: Diary): Promise<void> {
+  const from = Date.now();
   const tooLong = sleep(longestFaultMs, undefined, { ref: false }).then(() => Promise.reject(new Error(`not over after ${longestFaultMs} ms`)));
   try {
     const wasInflicted = await Promise.race([fault.inflict({ world, random: new Random(seed), traces: diary }), tooLong]);
-    diary.note(fault.kind, wasInflicted);
+    diary.note(fault.kind, wasInflicted, from);
   } catch (error) {
     throw new Error(`The fault "${fault.kind}" could not be inflicted`, { cause: error });
   }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+
+import { catalogue } from './faults/catalogue.ts';
+import type { Fault } from './faults/fault.ts';
+import { Plan } from './plan.ts';
+
+const faults = catalogue('single');
+
+function kinds(seed: number, episodes: number, from: readonly Fault[] = faults): string[] {
+  const plan = new Plan(seed, from);
+  return Array.from({ length: episodes }, () => plan.next()).flatMap(({ first, second, offsetMs, pauseMs }) => [`${first.fault.kind} ${first.seed} ${offsetMs} ${pauseMs}`, `${second.fault.kind} ${second.seed}`]);
+}
+
+describe('A plan', () => {
+  it('is the same for the same seed', () => {
+    expect(kinds(7, 200)).toEqual(kinds(7, 200));
+  });
+
+  it('is another for another seed', () => {
+    expect(kinds(7, 50)).not.toEqual(kinds(8, 50));
+  });
+
+  it('pairs faults of different families', () => {
+    const plan = new Plan(1, faults);
+    for (let index = 0; index < 500; index++) {
+      const { first, second } = plan.next();
+      expect(first.fault.family).not.toBe(second.fault.family);
+    }
+  });
+
+  it('gives each fault of a family its turn before any has a second', () => {
+    const plan = new Plan(3, faults);
+    const drawn = Array.from({ length: 400 }, () => plan.next()).flatMap(({ first, second }) => [first.fault, second.fault]);
+    for (const family of new Set(faults.map((fault) => fault.family))) {
+      const all = faults.filter((fault) => fault.family === family).map(({ kind }) => kind);
+      const round = drawn.filter((fault) => fault.family === family).slice(0, all.length).map(({ kind }) => kind);
+      expect(new Set(round).size, family).toBe(round.length);
+    }
+  });
+
+  it('pairs what there is where there is one family only', () => {
+    const { first, second } = new Plan(1, faults.filter(({ family }) => family === 'disk')).next();
+    expect([first.fault.family, second.fault.family]).toEqual(['disk', 'disk']);
+  });
+
+  it('says so where there is nothing to plan', () => {
+    expect(() => new Plan(1, [])).toThrow('no fault');
+  });
+});
+
+describe('The catalogue', () => {
+  it.each(['single', 'sentinel', 'cluster'] as const)('names each fault of a %s Redis once', (topology) => {
+    const names = catalogue(topology).map(({ family, kind }) => `${family}: ${kind}`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('has at least 14 points inside a refresh, at each of which a process is killed and paused', () => {
+    const at = (deed: string): Set<string> => new Set(catalogue('single').flatMap(({ kind }) => new RegExp(`^${deed} at ([\\w-]+)`).exec(kind)?.[1] ?? []));
+    expect(at('killed').size).toBeGreaterThanOrEqual(14);
+    expect(at('paused')).toEqual(at('killed'));
+  });
+
+  it('has failovers where there is something to fail over to', () => {
+    expect(catalogue('sentinel').map(({ kind }) => kind)).toContain('Sentinel fails over from a killed primary');
+    expect(catalogue('cluster').map(({ kind }) => kind)).toContain('a master of the Redis Cluster is killed');
+  });
+});

@@ -43,6 +43,8 @@ export interface Evidence {
   readonly redis: RedisClient;
   readonly redisPrefix: string;
   readonly journalFolders: readonly string[];
+  /** Attempts whose answer was on a node's disk when it came to the point at which something was done to its process. */
+  readonly seenOnDisk?: readonly string[];
   readonly reads: ReadsReport;
   readonly answers: readonly ReadAnswer[];
   /** When no node at all was there to answer, by what was done to them, each until the first node was ready again. */

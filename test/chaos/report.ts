@@ -10,7 +10,7 @@ export interface Floor {
   readonly refreshesPerMinute: number;
 }
 
-/** What was counted over a run; of several clusters in turn, over all of them (see {@link mergedFindings}). */
+/** What was counted over a run; of several clusters in turn, over all of them (see {@link addedUp}). */
 export interface RunFigures {
   readonly seed: number;
   /** For how long faults came. */
@@ -46,12 +46,29 @@ export function verdictOf(figures: RunFigures): Verdict {
   return { kind: 'kept', text: 'Every invariant held.', exitCode: 0 };
 }
 
-/** Of several clusters that went through faults one after the other: cases and violations of an invariant together. */
-export function mergedFindings(runs: readonly (readonly Finding[])[]): Finding[] {
+/** What one cluster gives to the figures of a run. */
+export type LegFigures = Pick<RunFigures, 'seconds' | 'faults' | 'reads' | 'excused' | 'refreshes' | 'doubts' | 'findings'>;
+
+/** Several clusters that went through faults one after the other, as one run. Of percentiles the highest counts. */
+export function addedUp(legs: readonly LegFigures[]): LegFigures {
+  const sum = (of: (leg: LegFigures) => number): number => legs.reduce((total, leg) => total + of(leg), 0);
+  const most = (of: (leg: LegFigures) => number): number => Math.max(0, ...legs.map(of));
+  return {
+    seconds: sum((leg) => leg.seconds),
+    faults: new Map([...Map.groupBy(legs.flatMap(({ faults }) => [...faults]), ([kind]) => kind)].map(([kind, counts]) => [kind, counts.reduce((total, [, times]) => total + times, 0)])),
+    reads: { reads: sum(({ reads }) => reads.reads), failed: sum(({ reads }) => reads.failed), slowestMs: most(({ reads }) => reads.slowestMs), p99Ms: most(({ reads }) => reads.p99Ms) },
+    excused: { nobodyUp: sum(({ excused }) => excused.nobodyUp), lostGrants: sum(({ excused }) => excused.lostGrants) },
+    refreshes: sum(({ refreshes }) => refreshes),
+    doubts: legs.flatMap(({ doubts }) => doubts),
+    findings: merged(legs.map(({ findings }) => findings)),
+  };
+}
+
+function merged(runs: readonly (readonly Finding[])[]): Finding[] {
   const byInvariant = Map.groupBy(runs.flat(), ({ invariant }) => invariant);
   return [...byInvariant].map(([invariant, findings]) => ({
     invariant,
-    cases: findings.reduce((sum, { cases }) => sum + cases, 0),
+    cases: findings.reduce((total, { cases }) => total + cases, 0),
     violations: findings.flatMap(({ violations }) => violations),
   }));
 }
@@ -131,7 +148,7 @@ function boundOf(cases: number): string {
 
 function shortfalls(figures: RunFigures): string[] {
   const { reads, refreshes, floor } = figures;
-  const lack = (what: string, found: number, least: number): string[] => (found < least ? [`${whole(found)} ${what} a minute, at least ${whole(least)} are needed to show anything`] : []);
+  const lack = (what: string, found: number, least: number): string[] => (found < least ? [`${whole(Math.floor(found))} ${what} a minute, at least ${whole(least)} are needed to show anything`] : []);
   return [
     ...lack('reads', perMinute(reads.reads, figures), floor.readsPerMinute),
     ...lack('refreshes', perMinute(refreshes, figures), floor.refreshesPerMinute),

@@ -15,6 +15,7 @@ import { poolMovesForward } from './pool-moves-forward.ts';
 import { noGrantRevoked, presentedOnce } from './presented-once.ts';
 import { excusedReads, readsAnswered, type Excused } from './reads-answered.ts';
 import { recordMovesForward } from './record-moves-forward.ts';
+import { seenAnswersRecorded } from './seen-answers-recorded.ts';
 import { lossesWereTold } from './told.ts';
 
 /** In the order in which a report lists them; what needs a living cluster stands at the end. */
@@ -26,6 +27,7 @@ const afterwards: readonly Check[] = [
   epochsFence,
   newestTokenKept,
   keptAnswersRecorded,
+  seenAnswersRecorded,
   noAnswerLost,
   lossesWereTold,
   recordMovesForward,

@@ -9,15 +9,14 @@ import { poolKey, rankOf } from './redis-sampler.ts';
 import { Tally } from './tally.ts';
 import { isTold } from './told.ts';
 
-/** Refreshes go on while the cluster lives, so a slot that is on its way is looked at again for as long, ms. */
-const patienceMs = 10_000;
 const pauseMs = 250;
 
 /**
  * For the living cluster, when it had its time: each slot has a token that lives, is planned for a time to come, has its alarm, and is the one
  * that the live pool shows; or its grant is lost, and people were told.
+ * @param patienceMs refreshes go on while the cluster lives, so a slot that is on its way is looked at again for as long
  */
-export async function converged(evidence: Evidence): Promise<Finding> {
+export async function converged(evidence: Evidence, patienceMs = 10_000): Promise<Finding> {
   const prints = new Fingerprints(await clusterKeyOf(evidence.record));
   const done = new Set<string>();
   const until = Date.now() + patienceMs;

@@ -33,7 +33,7 @@ export async function readKept({ record, redis, redisPrefix, journalFolders }: E
 }
 
 /** The ring of `src/assembly/stores.ts` where no sealing keys are configured: made of the cluster's own key. */
-async function transitRing(record: Evidence['record']): Promise<KeyRing> {
+export async function transitRing(record: Evidence['record']): Promise<KeyRing> {
   const keys = transitKeys([], await clusterKeyOf(record));
   return new KeyRing(keys);
 }

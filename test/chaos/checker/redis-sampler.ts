@@ -45,20 +45,21 @@ export class RedisSampler implements PoolWatch {
   async stop(): Promise<void> {
     this.#end.abort();
     await this.#sampling;
-    await this.#round();
+    await this.look();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#round();
+      await this.look();
       await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #round(): Promise<void> {
+  /** One round over all owners. */
+  async look(): Promise<void> {
     const looks = this.#owners().map(async (owner) => {
       const fields = await this.#read(owner);
-      for (const [slot, value] of Object.entries(fields)) this.#look(owner, slot, value);
+      for (const [slot, value] of Object.entries(fields)) this.#note(owner, slot, value);
     });
     await Promise.all(looks);
   }
@@ -74,7 +75,7 @@ export class RedisSampler implements PoolWatch {
     }
   }
 
-  #look(owner: string, slot: string, value: string): void {
+  #note(owner: string, slot: string, value: string): void {
     const rank = rankOf(value);
     if (!rank) return;
     this.samples++;

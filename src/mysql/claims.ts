@@ -88,6 +88,13 @@ export class ClaimTable {
     });
   }
 
+  /** When the refresh token of a claim was sent for the first time, epoch ms; by an earlier attempt, where there was one. */
+  async firstSentAt(attempt: string): Promise<number | undefined> {
+    const sql = 'SELECT UNIX_TIMESTAMP(createdtime) * 1000 AS at FROM tstspent WHERE attempt = ?';
+    const [spent] = await this.#db.query<{ at: number }>({ label: 'claims.firstSentAt', sql, params: [attempt] });
+    return spent && Number(spent.at);
+  }
+
   async markInDoubt(version: number, attempt: string): Promise<boolean> {
     const sql = "UPDATE tsttoken SET state = 'in_doubt', uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'sending'";
     const { affectedRows } = await this.#db.execute({ label: 'claims.doubt', sql, params: [version, attempt] });

@@ -1,5 +1,6 @@
 import { dueAgain } from '../domain/due-time.ts';
 import { events, statuses } from '../domain/event.ts';
+import type { Owner } from '../domain/owner.ts';
 import { expiresAt } from '../domain/token.ts';
 import type { Grant } from '../domain/refresh-outcome.ts';
 import type { Claim, ClaimTable } from '../mysql/claims.ts';
@@ -49,6 +50,8 @@ interface Claimed {
   readonly kind: 'claimed';
   readonly subject: Subject;
   readonly claim: Claim;
+  /** Epoch ms of the first request that the answer may be one to; undefined where that is the one to come. */
+  readonly firstSentAt: number | undefined;
 }
 
 /** The rest of its lifetime, ms, at which a token no longer waits for the owner's other refreshes. */
@@ -99,15 +102,15 @@ export class TokenRefresher {
       return subject.kind === 'subject' ? this.#claim(subject, term, cause, attempt) : subject;
     });
     if (claimed.kind !== 'claimed') return claimed;
-    return this.#measured(() => this.#carryOut(claimed.subject, claimed.claim, term, cause));
+    return this.#measured(() => this.#carryOut(claimed, term, cause));
   }
 
-  async #carryOut(subject: Subject, claim: Claim, term: Term, cause: RefreshCause): Promise<RefreshResult> {
+  async #carryOut({ subject, claim, firstSentAt }: Claimed, term: Term, cause: RefreshCause): Promise<RefreshResult> {
     const lived = expiresAt(subject.token) > this.#parts.clock.now();
     const withdrawn = await this.#releaseToCallers(subject, term, cause);
     if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
     return this.#shares.run(subject.owner.tokenUrl, async () => {
-      const issuedAt = wholeSecond(this.#parts.clock.now());
+      const issuedAt = wholeSecond(firstSentAt ?? this.#parts.clock.now());
       const answer = await this.#ask(subject, claim, issuedAt);
       if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);
       if (answer.kind !== 'granted') return this.#parts.failures.settle(subject, claim, answer, withdrawn);
@@ -121,9 +124,14 @@ export class TokenRefresher {
     const { token, owner } = subject;
     const claim: Claim = { version: token.version, ownerDid: owner.did, attempt, epoch: term.epoch };
     const result = cause === 'doubt' ? await claims.claimAgain(token, claim) : await claims.claim(token, claim);
-    if (result === 'claimed') return { kind: 'claimed', subject, claim };
+    if (result === 'claimed') return { kind: 'claimed', subject, claim, firstSentAt: await this.#firstSentAt(owner, cause, claim) };
     if (result === 'spent') return this.#buryTwin(subject);
     return { kind: 'skipped', reason: result === 'fenced' ? 'fenced' : 'taken' };
+  }
+
+  /** Inside a window of grace a provider may give what it gave to the first request: that token's life began then, whatever `expires_in` says now. */
+  async #firstSentAt(owner: Owner, cause: RefreshCause, { attempt }: Claim): Promise<number | undefined> {
+    return cause === 'doubt' && owner.providerPolicy === 'grace' ? this.#parts.claims.firstSentAt(attempt) : undefined;
   }
 
   /** Takes the token from callers, where they have another, and waits until none can still be using it. @returns whether it was taken */

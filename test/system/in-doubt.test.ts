@@ -140,6 +140,17 @@ describe('at a provider with a window of grace, an answer that is lost', () => {
     await expect.poll(() => holdsTheNewest(lenient, owner), soon).toBe(true);
   });
 
+  it('is not taken for younger than the provider takes it: its lifetime counts from the first request', async () => {
+    const generous = await startProvider({ graceMs: 20_000 });
+    const owner = await ownerAt(generous, { ownerId: 'repeated late', providerPolicy: 'grace', graceMs: 10_000, retryDelayMs: 1300 });
+    generous.next({ kind: 'lose-answer' }, { grantId: owner.grant.grantId });
+    await refresh(await scene.master(), owner.id, owner.grant.accessToken);
+    await expect.poll(() => holdsTheNewest(generous, owner), soon).toBe(true);
+    const [row] = await scene.stores.query<{ expires: number }>('SELECT UNIX_TIMESTAMP(createdtime) * 1000 + tokenvalidity AS expires FROM tsttoken WHERE tsxwhodid = ? AND isvalid = 1', [owner.did]);
+    expect(Number(row?.expires)).toBeLessThanOrEqual(generous.isLive(generous.newest(owner.grant.grantId)!.accessToken).expiresAt);
+    await generous.stop();
+  });
+
   it('is not asked for again once the window has closed', async () => {
     const owner = await ownerAt(lenient, { ownerId: 'outside', providerPolicy: 'grace', graceMs });
     lenient.next({ kind: 'hang' }, { grantId: owner.grant.grantId });

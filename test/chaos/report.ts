@@ -1,4 +1,4 @@
-import { count, seconds, whole, type Row } from '../demo/report.ts';
+import { count, whole, type Row } from '../demo/report.ts';
 import type { ReadsReport } from '../harness/readers.ts';
 import type { Excused } from './checker/reads-answered.ts';
 import { settlements, type Doubt, type Settlement } from './checker/doubts.ts';
@@ -80,7 +80,9 @@ export function reportLines(figures: RunFigures): string[] {
     titleOf(figures),
     ...section('Faults', faultRows(figures)),
     ...section('Traffic', trafficRows(figures)),
-    ...section('Invariants', invariantRows(figures)),
+    '',
+    'Invariants',
+    ...invariantLines(figures),
     ...(broken.length > 0 ? ['', 'Violations', ...broken.map((line) => `   ${line}`)] : []),
     '',
     verdictOf(figures).text,
@@ -101,21 +103,23 @@ function trafficRows(figures: RunFigures): Row[] {
     { label: 'reads that nobody could serve', value: whole(excused.nobodyUp + excused.lostGrants), note: `${whole(excused.nobodyUp)} while no node was up, ${whole(excused.lostGrants)} of owners all of whose grants were lost` },
     { label: 'slowest read', value: `${whole(reads.slowestMs)} ms`, note: `99 % within ${reads.p99Ms < 10 ? reads.p99Ms.toFixed(1) : whole(reads.p99Ms)} ms` },
     { label: 'refreshes', value: whole(refreshes), note: `${whole(perMinute(refreshes, figures))} a minute` },
-    { label: 'tokens in doubt', value: whole(doubts.length), ...(doubts.length > 0 && { note: 'of which' }) },
-    ...[...settled(doubts)].map(([settlement, times]) => ({ label: `   ${settlement}`, value: whole(times) })),
+    { label: 'tokens in doubt', value: whole(doubts.length) },
+    ...[...settled(doubts)].map(([settlement, times]) => ({ label: `in doubt: ${settlement}`, value: whole(times) })),
   ];
 }
 
-function faultRows({ faults }: Pick<RunFigures, 'faults'>): Row[] {
+function faultRows({ faults }: RunFigures): Row[] {
   return byName(faults).map(([kind, times]) => ({ label: kind, value: whole(times) }));
 }
 
-function invariantRows({ findings }: Pick<RunFigures, 'findings'>): Row[] {
-  return findings.map(({ invariant, cases, violations }) => ({ label: invariant, value: `${count(violations.length, 'violation')} of ${whole(cases)}`, ...(cases === 0 && { note: 'not shown: there was no case' }) }));
+function invariantLines({ findings }: RunFigures): string[] {
+  const figures = findings.map(({ cases, violations }) => `${count(violations.length, 'violation')} of ${whole(cases)}`);
+  const widest = Math.max(0, ...figures.map(({ length }) => length));
+  return findings.map(({ invariant, cases }, index) => `   ${(figures[index] ?? '').padStart(widest)}  ${invariant}${cases === 0 ? ' (not shown: there was no case)' : ''}`);
 }
 
 /** The first of what broke each invariant, a line each. */
-function violationLines({ findings }: Pick<RunFigures, 'findings'>, shown = 5): string[] {
+function violationLines({ findings }: RunFigures, shown = 5): string[] {
   return findings.filter(({ violations }) => violations.length > 0).flatMap(({ invariant, violations }) => {
     const rest = violations.length - shown;
     return [`${invariant}:`, ...violations.slice(0, shown).map((line) => `   ${line}`), ...(rest > 0 ? [`   and ${count(rest, 'more', 'more')}`] : [])];
@@ -123,12 +127,12 @@ function violationLines({ findings }: Pick<RunFigures, 'findings'>, shown = 5): 
 }
 
 function titleOf({ faults, seconds: length, nodes, owners, setting, seed }: RunFigures): string {
-  return `${count(totalOf(faults), 'fault')} in ${seconds(length)} on ${count(nodes, 'node')} with ${count(owners, 'owner')} (${setting}; seed ${seed})`;
+  return `${count(totalOf(faults), 'fault')} in ${durationOf(length)} on ${count(nodes, 'node')} with ${count(owners, 'owner')} (${setting}; seed ${seed})`;
 }
 
 /** For docs/reliability.md. Of 0 in N cases the chance of one is below 3 / N, at a confidence of 95 %. */
 export function markdownOf(figures: RunFigures): string {
-  const table = (head: readonly [string, string], rows: readonly Row[]): string[] => [`| ${head.join(' | ')} |`, '|---|--:|', ...rows.map(({ label, value, note = '' }) => `| ${label.trim()}${note === '' ? '' : ` (${note})`} | ${value} |`), ''];
+  const table = (head: readonly [string, string], rows: readonly Row[]): string[] => [`| ${head.join(' | ')} |`, '|---|--:|', ...rows.map(({ label, value, note = '' }) => `| ${label}${note === '' ? '' : ` (${note})`} | ${value} |`), ''];
   const invariants = figures.findings.map(({ invariant, cases, violations }) => `| ${invariant} | ${whole(violations.length)} | ${whole(cases)} | ${violations.length === 0 && cases > 0 ? boundOf(cases) : ''} |`);
   return [
     `${titleOf(figures)}. ${verdictOf(figures).text}`,
@@ -165,6 +169,10 @@ function settled(doubts: readonly Doubt[]): Map<Settlement, number> {
 
 function byName(counts: ReadonlyMap<string, number>): [string, number][] {
   return [...counts].sort(([a], [b]) => a.localeCompare(b, 'en'));
+}
+
+function durationOf(seconds: number): string {
+  return seconds < 90 ? `${whole(seconds)} s` : `${Number((seconds / 60).toFixed(1))} min`;
 }
 
 function totalOf(counts: ReadonlyMap<string, number>): number {

@@ -7,7 +7,7 @@ import { startProvider } from './provider/provider.ts';
 import type { Provider } from './provider/provider.ts';
 import { refreshByHand } from './provider/refresh-by-hand.ts';
 import { startReaders } from './readers.ts';
-import type { ReadersOptions, ReadsReport } from './readers.ts';
+import type { EndedRead, ReadersOptions, ReadsReport } from './readers.ts';
 
 let provider: Provider;
 let grant: IssuedGrant;
@@ -87,6 +87,24 @@ test('an expired token, the token of another and a made-up one are told apart', 
   expect(report.failures.slice(0, 3).map(({ why }) => why)).toEqual(['wrongOwner', 'unknown', 'expired']);
 });
 
+test('every read is told of, with the node that a balancer names', async () => {
+  const ended: EndedRead[] = [];
+  const answers: [number, string][] = [[200, grant.accessToken], [200, 'made up'], [400, 'TPS0005:NO pool entry for this Owner']];
+  const url = await serve((_request, response) => {
+    const [status, body] = answers[0]!;
+    if (answers.length > 1) answers.shift();
+    response.writeHead(status, { 'x-served-by': '10.0.0.1:8181' }).end(body);
+  });
+  const report = await read([url], 3, { atOnce: 1, ratePerSecond: 50, onRead: (each) => ended.push(each) });
+  expect(ended).toHaveLength(report.reads);
+  expect(ended.slice(0, 3)).toMatchObject([
+    { owner: 'acme/1', servedBy: '10.0.0.1:8181', status: 200, why: undefined, token: { text: grant.accessToken, judgement: { known: true, grantId: grant.grantId } } },
+    { status: 200, why: 'unknown', token: { text: 'made up', judgement: { known: false } } },
+    { status: 400, why: 'TPS0005', token: undefined },
+  ]);
+  for (const { sentAt, endedAt } of ended) expect(endedAt).toBeGreaterThanOrEqual(sentAt);
+});
+
 test('a refusal is reported with the code of the service', async () => {
   const url = await serve((_request, response) => response.writeHead(400).end('TPS0005:NO pool entry for this Owner'));
   const report = await read([url], 30);
@@ -104,7 +122,9 @@ test('a node that is gone or breaks the connection is followed by the next, and 
 });
 
 test('when no node answers the read has failed', async () => {
-  const report = await read(['http://127.0.0.1:1', 'http://127.0.0.1:1'], 3);
+  const ended: EndedRead[] = [];
+  const report = await read(['http://127.0.0.1:1', 'http://127.0.0.1:1'], 3, { onRead: (each) => ended.push(each) });
+  expect(ended[0]).toMatchObject({ servedBy: undefined, status: null, why: 'ECONNREFUSED', token: undefined });
   expect(report.failed).toBe(report.reads);
   expect(report.failures[0]).toMatchObject({ status: null, why: 'ECONNREFUSED' });
 });

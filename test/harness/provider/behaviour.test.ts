@@ -58,6 +58,33 @@ test.each(lost)('%s leaves the client without tokens and the refresh token spent
   expect(spent()).toBe(true);
 });
 
+test.each(beforeCommit)('%s is an answer, and says whether the refresh took place', async (_name, behaviour) => {
+  provider.next(behaviour);
+  await refreshByHand(grant);
+  await expect.poll(() => provider.account.presentations).toMatchObject([{ behaviour: behaviour.kind, answeredAt: expect.any(Number) as number }]);
+});
+
+test.each(lost)('%s is no answer that says what became of the refresh', async (_name, behaviour) => {
+  provider.next(behaviour);
+  await refreshByHand(grant).catch(() => null);
+  await refreshByHand({ ...grant, refreshToken: provider.newest(grant.grantId)?.refreshToken ?? '' });
+  await expect.poll(() => provider.account.presentations).toMatchObject([{ behaviour: behaviour.kind }, { answeredAt: expect.any(Number) as number }]);
+  expect(provider.account.presentations.map((presentation) => 'answeredAt' in presentation)).toEqual([false, true]);
+});
+
+test('an answer to a client that has gone was not given', async () => {
+  provider.next({ kind: 'slow', ms: 100 });
+  provider.next({ kind: 'slow', ms: 200 });
+  const gone = new AbortController();
+  const asked = refreshByHand(grant, gone.signal).catch(() => null);
+  await expect.poll(spent).toBe(true);
+  gone.abort();
+  await asked;
+  await refreshByHand({ ...grant, refreshToken: provider.newest(grant.grantId)?.refreshToken ?? '' });
+  const whichAnswered = (): boolean[] => provider.account.presentations.map((presentation) => 'answeredAt' in presentation);
+  await expect.poll(whichAnswered).toEqual([false, true]);
+});
+
 test('a dropped request spends nothing', async () => {
   provider.next({ kind: 'drop-request' });
   await expect(refreshByHand(grant)).rejects.toThrow();
@@ -94,7 +121,9 @@ test('while it is down it refuses connections; it comes back on the same port', 
   const { port } = provider;
   await provider.goDown();
   await expect(refreshByHand(grant)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+  expect(provider.account.outages).toEqual([{ from: expect.any(Number) as number, until: Infinity }]);
   await provider.comeBack();
+  expect(provider.account.outages[0]?.until).toBeGreaterThanOrEqual(provider.account.outages[0]?.from ?? Infinity);
   expect(provider.port).toBe(port);
   expect((await refreshByHand(grant)).status).toBe(200);
 });

@@ -1,0 +1,58 @@
+import type { RowChange, RowState } from './history.ts';
+import { Ledger } from './ledger.ts';
+import type { LedgerEvent, LedgerOwner, LedgerRow } from './ledger.ts';
+
+/** `idle`, `sending a`, `gone a`: the state of a row and the attempt that holds it; `gone` is a row that was made invalid. */
+export type Station = string;
+
+export interface Forged {
+  readonly policy?: LedgerOwner['policy'];
+  readonly graceMs?: number;
+  /** What the first row of the owner was, one after the other, 10 ms apart from 1000 on. */
+  readonly stations: readonly Station[];
+  /** Whether it has a child. */
+  readonly isReplaced?: boolean;
+  /** Whether a newer row of another grant stands in its slot. */
+  readonly isSuperseded?: boolean;
+  readonly row?: Partial<LedgerRow>;
+  readonly events?: readonly LedgerEvent[];
+}
+
+export const forgedOwner = 'acme';
+const version = 1;
+
+/** A ledger of one owner whose first row went through the stations. */
+export function forgedLedger({ policy = 'reuse_detect', graceMs = 0, stations, isReplaced = false, isSuperseded = false, row = {}, events = [] }: Forged): Ledger {
+  const states = stations.map(stateOf);
+  const last = states.at(-1) ?? stateOf('idle');
+  const first: LedgerRow = { ...blank, ...last, ...row, version };
+  const rows = [
+    first,
+    ...(isReplaced ? [{ ...blank, version: 2, parent: version, accessSequence: 2, refreshSequence: 2 }] : []),
+    ...(isSuperseded ? [{ ...blank, version: 3, grantId: 'grant-2' }] : []),
+  ];
+  const changes = states.map((to, index): RowChange => ({ id: index + 1, at: 1000 + index * 10, version, ownerDid: 1, parent: null, from: states[index - 1], to, epoch: 1, retryCount: 0 }));
+  return new Ledger([{ did: 1, id: forgedOwner, policy, graceMs }], rows, events, { changes, terms: [] });
+}
+
+const blank: LedgerRow = {
+  version,
+  ownerDid: 1,
+  parent: null,
+  isValid: true,
+  state: 'idle',
+  attempt: null,
+  auth: 'slot',
+  accessToken: '',
+  refreshToken: '',
+  grantId: 'grant-1',
+  accessSequence: 1,
+  refreshSequence: 1,
+  expiresAt: 10_000,
+  dueAt: null,
+};
+
+function stateOf(station: Station): RowState {
+  const [state = '', attempt = null] = station.split(' ');
+  return state === 'gone' ? { isValid: false, state: 'idle', attempt } : { isValid: true, state, attempt };
+}

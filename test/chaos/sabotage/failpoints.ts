@@ -21,34 +21,34 @@ export async function placeFailpoints(root: URL, here: Whereabouts): Promise<voi
     const method = prototype?.[place.method];
     // A point that lies nowhere would be one that nothing ever happens at.
     if (!prototype || !method) throw new Error(`${place.module} has no ${place.owner}.${place.method}: the point ${place.point} is nowhere`);
-    prototype[place.method] = wrapped(method, place, () => { come(orders, place.point as Point, here); });
+    prototype[place.method] = wrapped(method, place, (args) => { come(orders, place, args, here); });
   }
 }
 
-function wrapped(method: Method, { side, counts }: Place, reached: () => void): Method {
+function wrapped(method: Method, { side, counts }: Place, reached: (args: readonly unknown[]) => void): Method {
   if (side === 'before') {
     return function before(...args) {
-      if (counts?.(args, undefined) !== false) reached();
+      if (counts?.(args, undefined) !== false) reached(args);
       return method.apply(this, args);
     };
   }
   return async function after(...args) {
     const result = await method.apply(this, args);
-    if (counts?.(args, result) !== false) reached();
+    if (counts?.(args, result) !== false) reached(args);
     return result;
   };
 }
 
-function come(orders: Orders, point: Point, here: Whereabouts): void {
-  const order = orders.take(point);
-  if (order) carryOut(order, orders, here);
+function come(orders: Orders, { point, attempt }: Place, args: readonly unknown[], here: Whereabouts): void {
+  const order = orders.take(point as Point);
+  if (order) carryOut(order, attempt?.(args), orders, here);
 }
 
 /** Itself last: nothing after that line is run, or not before it is resumed. */
-function carryOut(order: Order, orders: Orders, { node, kind, other }: Whereabouts): void {
+function carryOut(order: Order, attempt: string | undefined, orders: Orders, { node, kind, other }: Whereabouts): void {
   const otherPid = order.whom === 'itself' ? undefined : other();
   const pids = [...(otherPid === undefined ? [] : [otherPid]), ...(order.whom === 'the other' ? [] : [process.pid])];
-  const hit: Hit = { ...order, node, kind, pid: process.pid, pids, at: Date.now() };
+  const hit: Hit = { ...order, node, kind, pid: process.pid, pids, at: Date.now(), ...(attempt !== undefined && { attempt }) };
   orders.report(hit);
   for (const pid of pids) signal(pid, order.deed === 'kill' ? 'SIGKILL' : 'SIGSTOP');
 }

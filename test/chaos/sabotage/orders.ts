@@ -26,6 +26,8 @@ export interface Hit extends Order {
   /** The processes that were killed or paused. */
   readonly pids: readonly number[];
   readonly at: number;
+  /** Whose turn it was, where the point tells. */
+  readonly attempt?: string;
 }
 
 /**

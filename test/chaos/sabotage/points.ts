@@ -11,6 +11,14 @@ export interface Place {
   readonly side: 'before' | 'after';
   /** Calls that do not count are passed over. */
   readonly counts?: (args: readonly unknown[], result: unknown) => boolean;
+  /** Whose turn it is. */
+  readonly attempt?: (args: readonly unknown[]) => string;
+}
+
+/** An entry of the journal. */
+interface Entry {
+  readonly phase: string;
+  readonly attempt: string;
 }
 
 const isReady = ([, token]: readonly unknown[]): boolean => (token as { phase: string }).phase === 'ready';
@@ -30,7 +38,7 @@ export const places = [
   { point: 'before-send', process: 'courier', module: 'oauth/token-endpoint.js', owner: 'TokenEndpoint', method: 'refresh', side: 'before' },
   { point: 'after-answer', process: 'courier', module: 'oauth/token-endpoint.js', owner: 'TokenEndpoint', method: 'refresh', side: 'after', counts: isGranted },
   { point: 'before-keep', process: 'courier', module: 'journal/attempt-recorder.js', owner: 'AttemptRecorder', method: 'granted', side: 'before' },
-  { point: 'after-keep', process: 'courier', module: 'journal/journal.js', owner: 'Journal', method: 'append', side: 'after', counts: ([entry]) => (entry as { phase: string }).phase === 'granted' },
+  { point: 'after-keep', process: 'courier', module: 'journal/journal.js', owner: 'Journal', method: 'append', side: 'after', counts: ([entry]) => (entry as Entry).phase === 'granted', attempt: ([entry]) => (entry as Entry).attempt },
   { point: 'after-keep-in-redis', process: 'courier', module: 'redis/pending.js', owner: 'PendingAnswers', method: 'put', side: 'after' },
   { point: 'after-courier', process: 'service', module: 'oauth/courier.js', owner: 'Courier', method: 'post', side: 'after', counts: isGranted },
   { point: 'before-record', process: 'service', module: 'mysql/outcomes.js', owner: 'OutcomeTable', method: 'record', side: 'before' },

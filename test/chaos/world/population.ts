@@ -4,9 +4,11 @@ import { startProvider, type Provider } from '../../harness/provider/provider.ts
 import type { OwnerRow, SystemOfRecord } from '../../harness/system-of-record.ts';
 import type { PlacedGrant } from '../evidence.ts';
 
+export type KindName = 'pair' | 'single' | 'grace' | 'constant';
+
 /** Owners of one kind: what their provider does with a refresh token that comes back, and how many grants each has. */
 interface Kind {
-  readonly name: string;
+  readonly name: KindName;
   readonly share: number;
   readonly grants: 1 | 2;
   readonly provider: 'strict' | 'lenient' | 'constant';
@@ -46,12 +48,12 @@ export class Population {
     return new Population({ strict, lenient, constant }, record);
   }
 
-  /** Of each kind its share. @param pauseMs between two, so that not all are due at once */
-  async settle(count: number, pauseMs: number): Promise<void> {
-    for (const kind of kinds) {
+  /** Of each kind its share. @param pauseMs between two, so that not all are due at once @param only where all are of one kind */
+  async settle(count: number, pauseMs: number, only?: KindName): Promise<void> {
+    for (const kind of only === undefined ? kinds : kinds.filter(({ name }) => name === only).map((kind) => ({ ...kind, share: 1 }))) {
       for (let index = 0; index < Math.max(1, Math.round(count * kind.share)); index++) {
+        if (this.owners.length > 0) await sleep(pauseMs);
         await this.#add(`${kind.name} ${index}/ü`, kind);
-        await sleep(pauseMs);
       }
     }
   }

@@ -9,18 +9,20 @@ import { loadBaseline } from '../../harness/baseline.ts';
 import { masterOf } from '../../harness/cluster.ts';
 import { startMariaDb } from '../../harness/stores.ts';
 import { SystemOfRecord } from '../../harness/system-of-record.ts';
-import type { Guard } from '../sabotage/guards.ts';
+import { schemaRemovals, type Guard } from '../sabotage/guards.ts';
 import { Orders } from '../sabotage/orders.ts';
 import { sabotaged } from '../sabotage/sabotaged.ts';
 import { FleetNode } from './fleet-node.ts';
 import { JournalDisk } from './journal-disk.ts';
 import { networkTo, type NodeNetwork } from './network.ts';
-import { Population } from './population.ts';
+import { Population, type KindName } from './population.ts';
 import { startRedisSite, type RedisSite, type Topology } from './redis-site.ts';
 
 export interface WorldOptions {
   readonly nodes: number;
   readonly owners: number;
+  /** All owners are of this kind; default some of each. */
+  readonly only?: KindName;
   readonly tokenSeconds: number;
   readonly topology: Topology;
   /** Left out of every node; none in a run that is to be trusted. */
@@ -65,8 +67,9 @@ export class World {
   static async create(options: WorldOptions, prepare: (record: SystemOfRecord) => Promise<void> = async () => undefined): Promise<World> {
     const [record, redis, folder] = await Promise.all([startRecord(), startRedisSite(options.topology), mkdtemp(join(tmpdir(), 'tps-chaos-'))]);
     await prepare(record);
+    for (const sql of schemaRemovals(options.withoutGuards ?? [])) await record.query(sql);
     const population = await Population.create(record, options.tokenSeconds);
-    await population.settle(options.owners, (options.tokenSeconds * 400) / options.owners);
+    await population.settle(options.owners, (options.tokenSeconds * 400) / options.owners, options.only);
     const orders = new Orders(folder);
     const members = await Promise.all(Array.from({ length: options.nodes }, (_, index) => startMember(`node-${index + 1}`, { record, redis, folder }, options)));
     await Promise.all(members.map(({ node }) => node.process.waitReady(60_000)));

@@ -1,0 +1,29 @@
+import type { ReadsReport } from '../harness/readers.ts';
+import type { Diary } from './diary.ts';
+import type { Evidence } from './evidence.ts';
+import { redisPrefix, type Observers } from './observers.ts';
+import type { World } from './world/world.ts';
+
+/** What a cluster and those who watched it leave to be compared. @param reads once the readers have stopped, or so far */
+export function gather(world: World, diary: Diary, observers: Observers, reads: ReadsReport): Evidence {
+  const { population, record, members, orders } = world;
+  return {
+    providers: Object.values(population.providers),
+    grants: population.grants,
+    record,
+    redis: observers.redis,
+    redisPrefix,
+    journalFolders: members.map(({ disk }) => disk.folder),
+    seenOnDisk: orders.hits().flatMap(({ point, attempt }) => (point === 'after-keep' && attempt !== undefined ? [attempt] : [])),
+    reads,
+    answers: observers.log.answers,
+    nobodyUp: diary.nobody,
+    courierDeaths: diary.courierDeaths,
+    nodeDeaths: diary.nodeDeaths,
+    answerLosses: [],
+    poolWatch: observers.sampler,
+    get logs() { return members.flatMap(({ node }) => node.logs); },
+    stopNodes: async () => { await Promise.all(world.nodes.map((node) => node.stop())); },
+    settledAt: Date.now(),
+  };
+}

@@ -1,7 +1,9 @@
+import type { HistoryEvent } from '../domain/event.ts';
 import type { Epoch } from '../domain/lease.ts';
 import type { Token } from '../domain/token.ts';
 import type { Fingerprints } from '../runtime/key-ring.ts';
 import { outcomeOf, type Database, type Session, type Statement } from './connection.ts';
+import { eventsStatement } from './events.ts';
 import { isDuplicateKey } from './failure.ts';
 import { sentBefore } from './mark-sending.ts';
 import { epochIn, epochUnderLock, lockEpoch } from './terms.ts';
@@ -95,10 +97,17 @@ export class ClaimTable {
     return spent && Number(spent.at);
   }
 
-  async markInDoubt(version: number, attempt: string): Promise<boolean> {
-    const sql = "UPDATE tsttoken SET state = 'in_doubt', uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'sending'";
-    const { affectedRows } = await this.#db.execute({ label: 'claims.doubt', sql, params: [version, attempt] });
-    return affectedRows === 1;
+  /**
+   * Says in the history, with the mark and once, that the attempt is in doubt. May be repeated until it succeeds.
+   * @returns false where the row has moved on
+   */
+  async markInDoubt(version: number, attempt: string, event: HistoryEvent): Promise<boolean> {
+    return this.#db.transaction(async (tx) => {
+      const sql = "UPDATE tsttoken SET state = 'in_doubt', uc = COALESCE(uc, 0) + 1 WHERE tokendid = ? AND attempt = ? AND state = 'sending'";
+      const { affectedRows } = await tx.execute({ label: 'claims.doubt', sql, params: [version, attempt] });
+      if (affectedRows === 1) tx.last(eventsStatement([event]));
+      return affectedRows === 1 || isInDoubt(tx, version, attempt);
+    });
   }
 
   /** Takes back a claim that was never sent: the holder's next step fails if it still lives. */
@@ -130,6 +139,11 @@ export async function isRepeated(tx: Session, version: number, attempt: string):
   const sql = `SELECT 1 FROM tsttoken t JOIN tstspent s ON s.attempt = t.attempt JOIN tsxwho w ON w.tsxwhodid = t.tsxwhodid
     WHERE t.tokendid = ? AND t.attempt = ? AND w.providerpolicy <> 'non_rotating' AND ${sentBefore}`;
   return (await tx.query({ label: 'claims.isRepeated', sql, params: [version, attempt] })).length > 0;
+}
+
+async function isInDoubt(tx: Session, version: number, attempt: string): Promise<boolean> {
+  const sql = "SELECT 1 FROM tsttoken WHERE tokendid = ? AND attempt = ? AND isvalid = 1 AND state = 'in_doubt'";
+  return (await tx.query({ label: 'claims.isInDoubt', sql, params: [version, attempt] })).length > 0;
 }
 
 /** A window of grace counts from the first time the refresh token was sent. */

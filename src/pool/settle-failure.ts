@@ -6,7 +6,6 @@ import { StoreUnavailable } from '../domain/errors.ts';
 import type { Token } from '../domain/token.ts';
 import type { Claim, ClaimTable } from '../mysql/claims.ts';
 import type { Database } from '../mysql/connection.ts';
-import { appendEvents } from '../mysql/events.ts';
 import type { OutcomeTable } from '../mysql/outcomes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -58,10 +57,9 @@ export class FailureSettler {
 
   /** Marks the attempt as in doubt, and repeats that until the record has it or the signal is aborted. @returns false where its row has moved on, such as by an answer that arrived after all */
   async doubt(owner: Owner, token: Token, attempt: string, failure: RefreshFailure, signal?: AbortSignal): Promise<boolean> {
-    const { db, claims, clock, logger } = this.#parts;
-    const marked = await untilStored(() => claims.markInDoubt(token.version, attempt), clock, logger, signal);
-    if (marked) await appendEvents(db, [eventOf(owner, token, { step: 'doubt' }, failure)]).catch((error: unknown) => logger.warn({ reason: String(error) }, 'An event was not written'));
-    return marked;
+    const { claims, clock, logger } = this.#parts;
+    const event = eventOf(owner, token, { step: 'doubt' }, failure);
+    return untilStored(() => claims.markInDoubt(token.version, attempt, event), clock, logger, signal);
   }
 
   clientWorks(owner: Owner, token: Token): void {

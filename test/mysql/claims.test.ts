@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import type { HistoryEvent } from '../../src/domain/event.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import type { Token } from '../../src/domain/token.ts';
 import { ClaimTable, type Claim } from '../../src/mysql/claims.ts';
@@ -11,6 +12,7 @@ import { TokenSealing } from '../../src/mysql/token-sealing.ts';
 import { clear, heldBeforeCommit, newAttempt, prints, useTokenDatabase, type Columns } from './token-database.ts';
 
 const database = useTokenDatabase();
+const toldDoubt: HistoryEvent = { job: 'owner:o token:1', event: '2000', status: '4010', text: 'in_doubt: no whole answer' };
 
 function claimsOf(db: Database, node = 'node-a'): ClaimTable {
   return new ClaimTable(db, prints, node);
@@ -215,7 +217,7 @@ describe('taking a claim back', () => {
     expect(await markSending(database().db, claim)).toBe(true);
     const sending = await database().token(token.version);
     expect(await claims.takeBack(sending, 1)).toBe(false);
-    expect(await claims.markInDoubt(token.version, claim.attempt)).toBe(true);
+    expect(await claims.markInDoubt(token.version, claim.attempt, toldDoubt)).toBe(true);
     expect(await claims.takeBack(await database().token(token.version), 1)).toBe(false);
     expect(await database().row(token.version)).toMatchObject({ state: 'in_doubt', attempt: claim.attempt });
     expect(await spentBy(token.version)).toEqual([claim.attempt]);
@@ -243,10 +245,28 @@ describe('marking', () => {
   test('as in doubt needs a request that was marked as sent', async () => {
     const { claims, token, claim } = await arrange();
     await claims.claim(token, claim);
-    expect(await claims.markInDoubt(token.version, claim.attempt)).toBe(false);
+    expect(await claims.markInDoubt(token.version, claim.attempt, toldDoubt)).toBe(false);
     await markSending(database().db, claim);
-    expect(await claims.markInDoubt(token.version, newAttempt())).toBe(false);
-    expect(await claims.markInDoubt(token.version, claim.attempt)).toBe(true);
+    expect(await claims.markInDoubt(token.version, newAttempt(), toldDoubt)).toBe(false);
+    expect(await claims.markInDoubt(token.version, claim.attempt, toldDoubt)).toBe(true);
+  });
+
+  test('as in doubt is told in the history once, however often it is repeated', async () => {
+    const { claims, token, claim } = await arrange();
+    await claims.claim(token, claim);
+    await markSending(database().db, claim);
+    const told = { ...toldDoubt, job: claim.attempt };
+    for (let time = 0; time < 2; time++) expect(await claims.markInDoubt(token.version, claim.attempt, told)).toBe(true);
+    expect(await database().select('SELECT event, status, text FROM tstevent WHERE jobname = ?', claim.attempt)).toEqual([{ event: toldDoubt.event, status: toldDoubt.status, text: toldDoubt.text }]);
+  });
+
+  test('as in doubt is not done where it cannot be told', async () => {
+    const { claims, token, claim } = await arrange();
+    await claims.claim(token, claim);
+    await markSending(database().db, claim);
+    const unwritable = { ...toldDoubt, status: 'x'.repeat(101) } as unknown as HistoryEvent;
+    await expect(claims.markInDoubt(token.version, claim.attempt, unwritable)).rejects.toThrow();
+    expect(await database().row(token.version)).toMatchObject({ state: 'sending' });
   });
 });
 
@@ -255,7 +275,7 @@ describe('claiming again', () => {
     const arranged = await arrange(owner);
     await arranged.claims.claim(arranged.token, arranged.claim);
     await markSending(database().db, arranged.claim);
-    await arranged.claims.markInDoubt(arranged.token.version, arranged.claim.attempt);
+    await arranged.claims.markInDoubt(arranged.token.version, arranged.claim.attempt, toldDoubt);
     return { ...arranged, doubtful: await database().token(arranged.token.version) };
   }
 

@@ -103,7 +103,7 @@ describe('recording an answer', () => {
 
   test('works on a token in doubt, and under a later term than the one of its claim', async () => {
     const { db, claims, outcomes, claim } = await sent();
-    await claims.markInDoubt(claim.version, claim.attempt);
+    await claims.markInDoubt(claim.version, claim.attempt, failed);
     await new TermTable(db, 'node-b').begin(10_000);
     expect(await outcomes.record(answerTo(claim), 'job')).toMatchObject({ kind: 'recorded' });
   });
@@ -233,7 +233,7 @@ describe('releasing a row', () => {
 
   test('works on a claim that was never sent, and on one marked as in doubt meanwhile', async () => {
     const doubtful = await sent();
-    await doubtful.claims.markInDoubt(doubtful.claim.version, doubtful.claim.attempt);
+    await doubtful.claims.markInDoubt(doubtful.claim.version, doubtful.claim.attempt, failed);
     expect(await doubtful.outcomes.release(release(doubtful))).toBe(true);
     expect(await database().row(doubtful.claim.version)).toMatchObject({ state: 'idle' });
     const again: Sent = { ...doubtful, claim: { ...doubtful.claim, attempt: newAttempt() } };

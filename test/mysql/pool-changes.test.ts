@@ -94,7 +94,7 @@ describe('superseding a token that a refresh holds', () => {
     const claims = new ClaimTable(database().db, prints, 'a');
     await claims.claim(token, claim);
     if (step !== 'claimed') await markSending(database().db, claim);
-    if (step === 'in_doubt') await claims.markInDoubt(claim.version, claim.attempt);
+    if (step === 'in_doubt') await claims.markInDoubt(claim.version, claim.attempt, event());
     return claim;
   }
 

@@ -39,7 +39,7 @@ describe('the verdict', () => {
     ['no checks', { findings: [] }, 'NO RESULT: nothing was checked.'],
     ['no time', { seconds: 0 }, 'NO RESULT: 0 reads a minute, at least 600 are needed to show anything; 0 refreshes a minute, at least 60 are needed to show anything.'],
   ])('of %s is no result', (_name, over, text) => {
-    expect(verdictOf({ ...figures, ...over })).toEqual({ kind: 'no result', text, exitCode: 3 });
+    expect(verdictOf({ ...figures, ...over })).toEqual({ kind: 'no result', text, exitCode: 1 });
   });
 });
 

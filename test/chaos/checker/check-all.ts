@@ -48,10 +48,6 @@ export interface Examination {
 }
 
 /** Compares all that a run left behind. What needs a living cluster comes first; then the nodes are stopped, so that nothing moves any more. */
-export async function checkAll(evidence: Evidence): Promise<Finding[]> {
-  return [...(await examine(evidence)).findings];
-}
-
 export async function examine(evidence: Evidence): Promise<Examination> {
   const alive = await converged(evidence);
   await evidence.stopNodes();

@@ -1,11 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { catalogue } from './faults/catalogue.ts';
-import type { Fault } from './faults/fault.ts';
-import { runLeg, type LegResult } from './leg.ts';
+import type { LegResult } from './leg.ts';
 import { readOptions, usage, UsageError, type ChaosOptions } from './options.ts';
-import type { Topology } from './world/redis-site.ts';
+import { markdownOf, reportLines, verdictOf } from './report.ts';
+import { chosen, runStorms } from './storms.ts';
 
 const begun = performance.now();
 
@@ -32,34 +31,14 @@ async function carryOut(options: ChaosOptions): Promise<number> {
   return 0;
 }
 
-/** @throws UsageError where nothing is left */
-function chosen(topology: Topology, { only }: ChaosOptions): readonly Fault[] {
-  const faults = catalogue(topology).filter(({ kind, family }) => only.length === 0 || only.some((text) => kind.includes(text) || family === text));
-  if (faults.length === 0) throw new UsageError(`--only ${only.join(' --only ')}: no fault of a ${topology} Redis is called so; --list names them`);
-  return faults;
-}
-
 async function run(options: ChaosOptions): Promise<number> {
-  const { seed, nodes, owners } = options;
-  say(`seed ${seed}`);
-  const legs: LegResult[] = [];
-  for (const [index, topology] of options.redis.entries()) {
-    const share = shareOf(topology, options.redis);
-    const leg = await runLeg({ topology, seconds: options.minutes * 60 * share, most: Math.ceil(options.faults * share), seed: seed + index, nodes, owners, faults: chosen(topology, options), say });
-    legs.push(leg);
+  say(`seed ${options.seed}`);
+  const figures = await runStorms(options, say, async (topology, leg) => {
     if (options.logs !== undefined) await writeLogs(join(options.logs, topology), leg);
-    for (const { invariant, cases, violations } of leg.findings) {
-      say(`${violations.length === 0 ? 'ok ' : 'NOT'} ${violations.length} of ${cases}: ${invariant}`);
-      for (const violation of violations.slice(0, 10)) say(`      ${violation}`);
-    }
-  }
-  return legs.every(({ findings }) => findings.every(({ violations }) => violations.length === 0)) ? 0 : 1;
-}
-
-/** A single Redis meets the most kinds of faults. */
-function shareOf(topology: Topology, all: readonly Topology[]): number {
-  const weight = (of: Topology): number => (of === 'single' ? 3 : 1);
-  return weight(topology) / all.reduce((sum, each) => sum + weight(each), 0);
+  });
+  process.stdout.write(`\n${reportLines(figures).join('\n')}\n`);
+  if (options.markdown !== undefined) await writeFile(options.markdown, markdownOf(figures));
+  return verdictOf(figures).exitCode;
 }
 
 async function writeLogs(folder: string, { evidence, diary }: LegResult): Promise<void> {

@@ -17,7 +17,7 @@ export function gather(world: World, diary: Diary, observers: Observers, reads: 
     seenOnDisk: orders.hits().flatMap(({ point, attempt }) => (point === 'after-keep' && attempt !== undefined ? [attempt] : [])),
     reads,
     answers: observers.log.answers,
-    nobodyUp: diary.nobody,
+    nobodyUp: [...diary.nobody, ...observers.presence.nobodyUp],
     courierDeaths: diary.courierDeaths,
     nodeDeaths: diary.nodeDeaths,
     answerLosses: [],

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Repeating } from '../../src/runtime/lifecycle.ts';
-import { checkAll } from './checker/check-all.ts';
+import { examine } from './checker/check-all.ts';
 import { installHistory } from './checker/history.ts';
 import { Diary } from './diary.ts';
-import type { Evidence, Finding } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import type { Fault } from './faults/fault.ts';
 import { gather } from './gather.ts';
 import { Observers } from './observers.ts';
 import { Plan } from './plan.ts';
+import type { LegFigures } from './report.ts';
 import type { Guard } from './sabotage/guards.ts';
+import { readFigures } from './served.ts';
 import { storm } from './storm.ts';
 import type { Topology } from './world/redis-site.ts';
 import { World } from './world/world.ts';
@@ -28,16 +30,17 @@ export interface LegOptions {
 }
 
 export interface LegResult {
-  readonly topology: Topology;
+  readonly figures: LegFigures;
   readonly diary: Diary;
+  /** The nodes have been stopped, the logs are there. */
   readonly evidence: Evidence;
-  readonly findings: readonly Finding[];
-  /** For how long faults came. */
-  readonly seconds: number;
 }
 
 const tokenSeconds = 24;
 const readsPerSecond = 60;
+
+/** A caller whose owner has lost all its grants hears so after a second. */
+const config = { waitingTimeForToken: 200, retryAttempt: 5 };
 
 /** After the last fault, ms: by then every token must be fresh again. Stated in docs/reliability.md. */
 const convergenceMs = 20_000;
@@ -46,7 +49,7 @@ const convergenceMs = 20_000;
 export async function runLeg(options: LegOptions): Promise<LegResult> {
   const { topology, owners, nodes, say, withoutGuards = [] } = options;
   say(`Redis ${topology}: starting ${nodes} nodes for ${owners} owners`);
-  const world = await World.create({ topology, nodes, owners, tokenSeconds, withoutGuards }, installHistory);
+  const world = await World.create({ topology, nodes, owners, tokenSeconds, withoutGuards, config }, installHistory);
   try {
     return await throughFaults(world, options);
   } finally {
@@ -66,9 +69,9 @@ async function throughFaults(world: World, { topology, seconds, most, seed, faul
   await progress.stop();
   say(`Redis ${topology}: the last of ${diary.total} faults is over; ${convergenceMs / 1000} s to converge`);
   const evidence = await converged(world, diary, observers);
-  const findings = await checkAll(evidence);
+  const examination = await examine(evidence);
   observers.disconnect();
-  return { topology, diary, evidence, findings, seconds: stormSeconds };
+  return { diary, evidence, figures: { ...examination, faults: diary.faults, reads: readFigures(evidence), seconds: stormSeconds } };
 }
 
 /** The operator goes first: what he would repair now shall be seen. */

@@ -5,6 +5,7 @@ import type { Provider } from '../harness/provider/provider.ts';
 import { startReaders, type Readers, type ReadsReport } from '../harness/readers.ts';
 import { RedisSampler } from './checker/redis-sampler.ts';
 import { ReadLog } from './read-log.ts';
+import { Presence } from './world/presence.ts';
 import type { World } from './world/world.ts';
 
 /** Between two looks of the operator at what was lost, ms. */
@@ -12,12 +13,13 @@ const operatorEveryMs = 1000;
 
 export const redisPrefix = 'tokenpool';
 
-/** Those who use and watch a cluster while it goes through faults: callers, the operator, and a sampler of the live pool. */
+/** Those who use and watch a cluster while it goes through faults: callers, the operator, samplers of the live pool and of the nodes. */
 export class Observers {
   readonly log = new ReadLog();
   readonly readers: Readers;
   readonly redis: RedisClient;
   readonly sampler: RedisSampler;
+  readonly presence: Presence;
   readonly #operator: Repeating;
 
   constructor(world: World, readsPerSecond: number) {
@@ -25,12 +27,14 @@ export class Observers {
     this.readers = startReaders({ urls: [world.balancer.url], owners: population.owners, ratePerSecond: readsPerSecond, judge: judgeOf(Object.values(population.providers)), onRead: this.log.note });
     this.redis = world.redis.client();
     this.sampler = new RedisSampler(this.redis, redisPrefix, () => population.owners);
+    this.presence = new Presence(world.nodes);
     // While the record is away he cannot do anything either.
     this.#operator = new Repeating('operator', () => operatorEveryMs, async () => { await population.consentAgain(); }, () => undefined);
   }
 
   async start(): Promise<void> {
     this.sampler.start();
+    await this.presence.start();
     await this.#operator.start();
   }
 
@@ -42,6 +46,7 @@ export class Observers {
   async stop(): Promise<ReadsReport> {
     await this.dismissOperator();
     const reads = await this.readers.stop();
+    await this.presence.stop();
     await this.sampler.stop();
     return reads;
   }

@@ -5,6 +5,9 @@ import { startNode, type NodeOptions, type NodeProcess } from '../../harness/nod
 
 const restartAfterMs = 300;
 
+/** A node that takes longer to be ready is not merely starting, ms. */
+const longestStartMs = 20_000;
+
 /** A node that is started again whenever it ends, as an orchestrator does. Its ports, its journal and its name stay. */
 export class FleetNode {
   readonly name: string;
@@ -14,12 +17,14 @@ export class FleetNode {
   #running: NodeProcess;
   #stopping = false;
   readonly #watching: Promise<void>;
+  #isStarting = true;
   starts = 1;
 
   constructor(name: string, process: NodeProcess) {
     this.name = name;
     this.#process = process;
     this.#running = process;
+    void this.#start();
     this.#watching = this.#watch();
   }
 
@@ -41,6 +46,11 @@ export class FleetNode {
 
   get logs(): string[] {
     return [...this.#ended, this.#running.output()];
+  }
+
+  /** Whether it ought to answer: it runs, is not paused, and has been ready or had time enough for that. */
+  get isUp(): boolean {
+    return this.#running.isRunning && !this.#isStarting && !isPaused(this.#running.pid);
   }
 
   /** The process id of its courier; undefined while there is none. */
@@ -77,9 +87,25 @@ export class FleetNode {
       if (this.#stopping) return;
       await sleep(restartAfterMs);
       this.#ended.push(this.#running.output());
+      this.#isStarting = true;
       this.#running = await this.#running.again();
+      void this.#start();
       this.starts++;
     }
+  }
+
+  async #start(): Promise<void> {
+    const started = this.#running;
+    await started.waitReady(longestStartMs).catch(() => undefined);
+    if (started === this.#running) this.#isStarting = false;
+  }
+}
+
+function isPaused(pid: number): boolean {
+  try {
+    return /\) [Tt] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
   }
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { startProvider, type Provider } from '../../harness/provider/provider.ts';
-import type { OwnerRow, SystemOfRecord } from '../../harness/system-of-record.ts';
+import type { OwnedGrant, OwnerRow, SystemOfRecord } from '../../harness/system-of-record.ts';
 import type { PlacedGrant } from '../evidence.ts';
 
 export type KindName = 'pair' | 'single' | 'grace' | 'constant';
@@ -16,6 +16,7 @@ interface Kind {
 }
 
 const graceMs = 20_000;
+const insertedWithinMs = 3000;
 
 const kinds: readonly Kind[] = [
   { name: 'pair', share: 0.6, grants: 2, provider: 'strict', row: { providerPolicy: 'reuse_detect' } },
@@ -82,10 +83,11 @@ export class Population {
     this.#dids.set(owner, { did, kind });
   }
 
-  #consent(owner: string, kind: Kind, client: number): ReturnType<Provider['createGrant']> {
+  /** Its lifetime counts from the insert, which comes a while after the consent: as an operator must, he says what is left of it. */
+  #consent(owner: string, kind: Kind, client: number): OwnedGrant {
     const provider = this.providers[kind.provider];
     const grant = provider.createGrant({ owner, client });
     this.grants.push({ provider, grantId: grant.grantId, owner });
-    return grant;
+    return { ...grant, expiresInMs: grant.expiresInMs - insertedWithinMs };
   }
 }

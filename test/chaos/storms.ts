@@ -1,0 +1,37 @@
+import { catalogue } from './faults/catalogue.ts';
+import type { Fault } from './faults/fault.ts';
+import { runLeg, type LegResult } from './leg.ts';
+import { UsageError, type ChaosOptions } from './options.ts';
+import { addedUp, type Floor, type LegFigures, type RunFigures } from './report.ts';
+import type { Topology } from './world/redis-site.ts';
+
+/** Of the 3,600 reads that are sent in a minute, and of the refreshes that 60 owners need, what a busy machine must at least come to. */
+const floor: Floor = { readsPerMinute: 1000, refreshesPerMinute: 60 };
+
+const settings: Readonly<Record<Topology, string>> = { single: 'Redis alone', sentinel: 'Redis behind Sentinel', cluster: 'Redis Cluster' };
+
+/** One cluster after the other, with each layout of Redis that was asked for. @param onEnd told of each */
+export async function runStorms(options: ChaosOptions, say: (line: string) => void, onEnd: (topology: Topology, leg: LegResult) => Promise<void>): Promise<RunFigures> {
+  const { seed, nodes, owners } = options;
+  const legs: LegFigures[] = [];
+  for (const [index, topology] of options.redis.entries()) {
+    const share = shareOf(topology, options.redis);
+    const leg = await runLeg({ topology, seconds: options.minutes * 60 * share, most: Math.ceil(options.faults * share), seed: seed + index, nodes, owners, faults: chosen(topology, options), say });
+    legs.push(leg.figures);
+    await onEnd(topology, leg);
+  }
+  return { ...addedUp(legs), seed, nodes, owners, setting: options.redis.map((topology) => settings[topology]).join(', '), floor };
+}
+
+/** @throws UsageError where nothing is left */
+export function chosen(topology: Topology, { only }: Pick<ChaosOptions, 'only'>): readonly Fault[] {
+  const faults = catalogue(topology).filter(({ kind, family }) => only.length === 0 || only.some((text) => kind.includes(text) || family === text));
+  if (faults.length === 0) throw new UsageError(`--only ${only.join(' --only ')}: no fault of a ${topology} Redis is called so; --list names them`);
+  return faults;
+}
+
+/** A single Redis meets the most kinds of faults. */
+function shareOf(topology: Topology, all: readonly Topology[]): number {
+  const weight = (of: Topology): number => (of === 'single' ? 3 : 1);
+  return weight(topology) / all.reduce((sum, each) => sum + weight(each), 0);
+}

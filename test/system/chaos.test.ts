@@ -1,0 +1,26 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { readOptions } from '../chaos/options.ts';
+import { reportLines, verdictOf, type RunFigures } from '../chaos/report.ts';
+import { runStorms } from '../chaos/storms.ts';
+
+const options = readOptions(['--minutes', '2', '--seed', '20261122', '--owners', '45']);
+
+let figures: RunFigures;
+
+beforeAll(async () => {
+  figures = await runStorms(options, () => undefined, () => Promise.resolve());
+  process.stdout.write(`${reportLines(figures).join('\n')}\n`);
+}, 420_000);
+
+describe('While faults come in pairs for two minutes, under a Redis alone, behind Sentinel and as Cluster', () => {
+  it('enough of everything happens to tell', () => {
+    expect(verdictOf(figures).text).not.toContain('NO RESULT');
+    expect([...figures.faults.values()].reduce((sum, times) => sum + times, 0)).toBeGreaterThan(20);
+  });
+
+  it('every invariant holds', () => {
+    expect(figures.findings.filter(({ violations }) => violations.length > 0)).toEqual([]);
+    expect(figures.findings.length).toBeGreaterThan(10);
+  });
+});

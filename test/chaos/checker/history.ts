@@ -24,6 +24,8 @@ export interface RowChange {
   /** The term under which the row was claimed last. */
   readonly epoch: number | null;
   readonly retryCount: number;
+  /** Until the change, epoch ms; null where nothing was planned. */
+  readonly dueAt: number | null;
 }
 
 export interface TermBegun {
@@ -46,22 +48,22 @@ const table = `CREATE TABLE history (
   oldvalid tinyint NULL, newvalid tinyint NULL,
   oldstate varchar(10) NULL, newstate varchar(10) NULL,
   oldattempt char(32) NULL, newattempt char(32) NULL,
-  attemptepoch bigint NULL, retrycount int NULL
+  attemptepoch bigint NULL, retrycount int NULL, dueat bigint NULL
 ) ENGINE=InnoDB`;
 
-const columns = 'at, tokendid, ownerdid, parent, oldvalid, oldstate, oldattempt, newvalid, newstate, newattempt, attemptepoch, retrycount';
+const columns = 'at, tokendid, ownerdid, parent, oldvalid, oldstate, oldattempt, newvalid, newstate, newattempt, attemptepoch, retrycount, dueat';
 const after = 'NEW.isvalid + 0, NEW.state, NEW.attempt, NEW.attemptepoch, NEW.retrycount';
 const same = ['isvalid', 'state', 'attempt', 'retrycount', 'parenttokendid'].map((column) => `OLD.${column} <=> NEW.${column}`).join(' AND ');
 
 const statements = [
   table,
-  `INSERT INTO history (${columns}) SELECT SYSDATE(6), tokendid, tsxwhodid, parenttokendid, NULL, NULL, NULL, isvalid + 0, state, attempt, attemptepoch, retrycount FROM tsttoken ORDER BY tokendid`,
+  `INSERT INTO history (${columns}) SELECT SYSDATE(6), tokendid, tsxwhodid, parenttokendid, NULL, NULL, NULL, isvalid + 0, state, attempt, attemptepoch, retrycount, dueat FROM tsttoken ORDER BY tokendid`,
   'INSERT INTO history (at, term) SELECT SYSDATE(6), epoch FROM tstepoch',
   `CREATE TRIGGER history_inserted AFTER INSERT ON tsttoken FOR EACH ROW
-    INSERT INTO history (${columns}) VALUES (SYSDATE(6), NEW.tokendid, NEW.tsxwhodid, NEW.parenttokendid, NULL, NULL, NULL, ${after})`,
+    INSERT INTO history (${columns}) VALUES (SYSDATE(6), NEW.tokendid, NEW.tsxwhodid, NEW.parenttokendid, NULL, NULL, NULL, ${after}, NEW.dueat)`,
   `CREATE TRIGGER history_updated AFTER UPDATE ON tsttoken FOR EACH ROW
     IF NOT (${same}) THEN
-      INSERT INTO history (${columns}) VALUES (SYSDATE(6), NEW.tokendid, NEW.tsxwhodid, NEW.parenttokendid, OLD.isvalid + 0, OLD.state, OLD.attempt, ${after});
+      INSERT INTO history (${columns}) VALUES (SYSDATE(6), NEW.tokendid, NEW.tsxwhodid, NEW.parenttokendid, OLD.isvalid + 0, OLD.state, OLD.attempt, ${after}, OLD.dueat);
     END IF`,
   `CREATE TRIGGER history_term AFTER UPDATE ON tstepoch FOR EACH ROW
     IF NOT (OLD.epoch <=> NEW.epoch) THEN INSERT INTO history (at, term) VALUES (SYSDATE(6), NEW.epoch); END IF`,
@@ -93,10 +95,11 @@ interface HistoryRow {
   newattempt: string | null;
   attemptepoch: number | null;
   retrycount: number;
+  dueat: number | null;
 }
 
 export async function readHistory(connection: Connection): Promise<History> {
-  const [rows] = await connection.query('SELECT *, UNIX_TIMESTAMP(at) * 1000 AS at FROM history ORDER BY id');
+  const [rows] = await connection.query(`SELECT id, term, UNIX_TIMESTAMP(at) * 1000 AS at, ${columns.replace('at, ', '')} FROM history ORDER BY id`);
   const terms: TermBegun[] = [];
   const changes: RowChange[] = [];
   for (const row of rows as HistoryRow[]) {
@@ -117,5 +120,6 @@ function changeOf(row: HistoryRow): RowChange {
     to: { isValid: row.newvalid === 1, state: row.newstate, attempt: row.newattempt },
     epoch: row.attemptepoch,
     retryCount: row.retrycount,
+    dueAt: row.dueat === null ? null : Number(row.dueat),
   };
 }

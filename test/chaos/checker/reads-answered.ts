@@ -59,7 +59,15 @@ function whyNotLost(slot: Slot, at: number, { grants }: Evidence, ledger: Ledger
   const judgement = provider?.isLive(current.accessToken, at + lastMomentMs);
   const lives = current.expiresAt > at + lastMomentMs && judgement?.known === true && !judgement.expired && !judgement.revoked;
   if (lives) return `token ${current.version} lived until ${clockTime(current.expiresAt)}`;
-  return isLostAt(ledger.changesOf.get(current.version) ?? [], at) ? undefined : `token ${current.version} had ended and its refresh was not lost`;
+  const changes = ledger.changesOf.get(current.version) ?? [];
+  return isLostAt(changes, at) ? undefined : `token ${current.version} had ended at ${clockTime(current.expiresAt)} and its refresh was not lost${courseOf(changes)}`;
+}
+
+/** For people who look for what was late: when it was due, and what was done when. */
+function courseOf(changes: readonly RowChange[]): string {
+  const first = changes.find(({ from, dueAt }) => from !== undefined && dueAt !== null);
+  const steps = changes.filter(({ from }) => from !== undefined).map(({ at, to }) => `${to.isValid ? to.state : 'replaced'} ${clockTime(at)}`);
+  return ` (due ${first?.dueAt ? clockTime(first.dueAt) : 'never'}${steps.map((step) => `, ${step}`).join('')})`;
 }
 
 function stateAt(changes: readonly RowChange[], at: number): RowChange['to'] | undefined {

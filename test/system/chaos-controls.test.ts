@@ -5,29 +5,41 @@ import { trialOf, type Trial } from '../chaos/controls/trial.ts';
 import type { Finding } from '../chaos/evidence.ts';
 import { guards } from '../chaos/sabotage/guards.ts';
 
-/** For the start of two clusters, and for what may take its time in them. */
+/** For the start of three clusters, and for what may take its time in them. */
 const trialTimeoutMs = 120_000;
 
-it('there is a control for every guard, or the guard is the second of two', () => {
+it('there is a control for every guard, or it stands beside one that has a control', () => {
   expect(controls.flatMap(({ guard, beside }) => [guard, ...beside])).toEqual(expect.arrayContaining(Object.keys(guards)));
 });
 
-describe.each(controls.map((control) => [control.temptation, control] as const))('%s', (_, control) => {
-  const { guard, harm } = control;
+describe.each(controls.map((control) => [control.guard, control] as const))('the %s', (_, control) => {
+  const { beside, temptation, harm } = control;
+  const [alone, withThem] = beside.length > 0 ? [' alone', ' with them'] : ['', ''];
   let trial: Trial;
   beforeAll(async () => { trial = await trialOf(control); }, trialTimeoutMs);
 
-  it(`does no harm where the ${guard} stands`, () => {
-    expect(trial.guarded.filter(({ violations }) => violations.length > 0)).toEqual([]);
+  it(`holds${alone}: ${temptation} does no harm`, () => {
+    expect(broken(trial.guarded)).toEqual([]);
     expect(caseCount(trial.guarded, trial.unguarded)).toBeGreaterThan(0);
   });
 
-  it(`without the ${guard} ${harm}, and the checker says so`, () => {
+  if (beside.length > 0) {
+    it(`once gone is covered by ${beside.join(', ')}`, () => {
+      expect(broken(trial.covered!)).toEqual([]);
+      expect(caseCount(trial.covered!, trial.unguarded)).toBeGreaterThan(0);
+    });
+  }
+
+  it(`once gone${withThem} is missed: ${temptation} ${harm}, and the checker says so`, () => {
     expect(trial.unguarded.violations).not.toEqual([]);
   });
 });
 
+function broken(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ violations }) => violations.length > 0);
+}
+
 /** Of the invariant that was broken without the guard. */
-function caseCount(guarded: readonly Finding[], { invariant }: Finding): number {
-  return guarded.find((finding) => finding.invariant === invariant)?.cases ?? 0;
+function caseCount(findings: readonly Finding[], { invariant }: Finding): number {
+  return findings.find((finding) => finding.invariant === invariant)?.cases ?? 0;
 }

@@ -2,10 +2,14 @@ import type { Check } from '../evidence.ts';
 import type { Guard } from '../sabotage/guards.ts';
 import type { Stage } from './stage.ts';
 
-/** Shows that a guard is needed, and that the checker would see that it is gone: the same temptation, once with the guard and once without. */
+/**
+ * Shows that a guard is needed, and that the checker would see that it is gone: the same temptation once with the guard and once without. Where
+ * other defences would hold by themselves, they are left out of both clusters, so that nothing but the guard stands between the temptation
+ * and the harm; and a third cluster shows that they hold where only the guard is gone.
+ */
 export interface Control {
   readonly guard: Guard;
-  /** Defences that would hold by themselves: left out of both clusters, so that nothing but the guard stands between the temptation and the harm. */
+  /** The other defences. */
   readonly beside: readonly Guard[];
   /** What happens in both, as the subject of a sentence. */
   readonly temptation: string;

@@ -10,12 +10,9 @@ export const epochLock: Control = {
   nodes: 2,
   tempt: async (stage) => {
     const asleep = await stage.refreshTo('before-claim', 'pause', 'itself');
-    // While both sleep nobody can answer.
-    await stage.diary.nobodyUp(async () => {
-      const next = await stage.nextAt('before-claim', 'pause', 'itself');
-      stage.wake(asleep);
-      await stage.aftermath();
-      stage.wake(next);
-    });
+    const next = await stage.nextAt('before-claim', 'pause', 'itself');
+    stage.wake(asleep);
+    await stage.aftermath();
+    stage.wake(next);
   },
 };

@@ -21,15 +21,16 @@ export class Stage {
   readonly world: World;
   readonly diary: Diary;
   readonly observers: Observers;
-  readonly isGuarded: boolean;
+  /** Whether something stands between the temptation and the harm. */
+  readonly isHarmless: boolean;
   readonly #caughtBy: Check;
   #orders = 0;
 
-  constructor(world: World, diary: Diary, observers: Observers, isGuarded: boolean, caughtBy: Check) {
+  constructor(world: World, diary: Diary, observers: Observers, isHarmless: boolean, caughtBy: Check) {
     this.world = world;
     this.diary = diary;
     this.observers = observers;
-    this.isGuarded = isGuarded;
+    this.isHarmless = isHarmless;
     this.#caughtBy = caughtBy;
   }
 
@@ -73,9 +74,9 @@ export class Stage {
     return condition();
   }
 
-  /** The harm has its time to come: without the guard as long as it takes. */
+  /** The harm has its time to come: where nothing stands between as long as it takes. */
   async aftermath(): Promise<void> {
-    await this.within(this.isGuarded ? quietMs : patienceMs, () => this.isBroken());
+    await this.within(this.isHarmless ? quietMs : patienceMs, () => this.isBroken());
   }
 
   /** Whether the invariant is, as things stand. */

@@ -5,14 +5,17 @@ import { Diary } from '../diary.ts';
 import type { Evidence, Finding } from '../evidence.ts';
 import { gather } from '../gather.ts';
 import { Observers, redisPrefix } from '../observers.ts';
+import type { Guard } from '../sabotage/guards.ts';
 import { World } from '../world/world.ts';
 import type { Control } from './control.ts';
 import { Stage } from './stage.ts';
 
 export interface Trial {
-  /** Every invariant, where the guard stood. */
+  /** Every invariant, where the guard stood alone. */
   readonly guarded: readonly Finding[];
-  /** The one that is to catch it, where it did not. */
+  /** Every invariant, where the guard was gone and what stands beside it was there; undefined where nothing does. */
+  readonly covered: readonly Finding[] | undefined;
+  /** The invariant that is to catch it, where neither was there. */
   readonly unguarded: Finding;
 }
 
@@ -28,37 +31,45 @@ const config = {
   refresh: { jitter: 0, reconcileEvery: 200, connectTimeout: 500, requestTimeout: 2000 },
 };
 
-/** Both side by side. */
+/** All clusters side by side. */
 export async function trialOf(control: Control): Promise<Trial> {
-  const [guarded, unguarded] = await Promise.all([
-    acted(control, true, async (evidence) => (await examine(evidence)).findings),
-    acted(control, false, async (evidence) => {
+  const { guard, beside, caughtBy } = control;
+  const all = async (evidence: Evidence): Promise<readonly Finding[]> => (await examine(evidence)).findings;
+  const [guarded, covered, unguarded] = await allEnded([
+    acted(control, beside, all),
+    beside.length === 0 ? undefined : acted(control, [guard], all),
+    acted(control, [...beside, guard], async (evidence) => {
       await evidence.stopNodes();
-      return control.caughtBy(evidence, await readLedger(evidence.record));
+      return caughtBy(evidence, await readLedger(evidence.record));
     }),
   ]);
-  return { guarded, unguarded };
+  return { guarded, covered, unguarded };
 }
 
-async function acted<T>(control: Control, isGuarded: boolean, judge: (evidence: Evidence) => Promise<T>): Promise<T> {
-  const { guard, beside, nodes } = control;
-  const withoutGuards = isGuarded ? beside : [...beside, guard];
-  const world = await World.create({ topology: 'single', nodes, owners: 1, only: 'single', tokenSeconds, withoutGuards, config }, installHistory);
+/** None is still running when one has failed. */
+async function allEnded<T extends readonly unknown[]>(works: T): Promise<{ -readonly [Key in keyof T]: Awaited<T[Key]> }> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
+}
+
+async function acted<T>(control: Control, withoutGuards: readonly Guard[], judge: (evidence: Evidence) => Promise<T>): Promise<T> {
+  const world = await World.create({ topology: 'single', nodes: control.nodes, owners: 1, only: 'single', tokenSeconds, withoutGuards, config }, installHistory);
   try {
-    return await judge(await tempted(world, control, isGuarded));
+    const isHarmless = [control.guard, ...control.beside].some((guard) => !withoutGuards.includes(guard));
+    return await judge(await tempted(world, control, isHarmless));
   } finally {
     await world.remove();
   }
 }
 
-async function tempted(world: World, { tempt, caughtBy }: Control, isGuarded: boolean): Promise<Evidence> {
+async function tempted(world: World, { tempt, caughtBy }: Control, isHarmless: boolean): Promise<Evidence> {
   const diary = new Diary();
   const observers = new Observers(world, readsPerSecond);
   await observers.start();
   // What is lost shall be seen.
   await observers.dismissOperator();
   try {
-    const stage = new Stage(world, diary, observers, isGuarded, caughtBy);
+    const stage = new Stage(world, diary, observers, isHarmless, caughtBy);
     await stage.until('the live pool is built', async () => (await observers.redis.exists(`${redisPrefix}:built`)) === 1);
     await tempt(stage);
     return gather(world, diary, observers, await observers.stop());

@@ -82,16 +82,20 @@ export class FleetNode {
   }
 
   async #watch(): Promise<void> {
-    for (;;) {
-      await this.#running.exited;
-      if (this.#stopping) return;
-      await sleep(restartAfterMs);
-      this.#ended.push(this.#running.output());
-      this.#isStarting = true;
-      this.#running = await this.#running.again();
-      void this.#start();
-      this.starts++;
-    }
+    do await this.#running.exited;
+    while (await this.#startAgain());
+  }
+
+  /** @returns false where it is to be no more */
+  async #startAgain(): Promise<boolean> {
+    if (this.#stopping) return false;
+    await sleep(restartAfterMs);
+    this.#ended.push(this.#running.output());
+    this.#isStarting = true;
+    this.#running = await this.#running.again();
+    void this.#start();
+    this.starts++;
+    return !this.#stopping;
   }
 
   async #start(): Promise<void> {

@@ -6,7 +6,7 @@ import { addedUp, type Floor, type LegFigures, type RunFigures } from './report.
 import type { Topology } from './world/redis-site.ts';
 
 /** Of the 3,600 reads that are sent in a minute, and of the refreshes that 60 owners need, what a busy machine must at least come to. */
-const floor: Floor = { readsPerMinute: 1000, refreshesPerMinute: 60 };
+export const floor: Floor = { readsPerMinute: 1000, refreshesPerMinute: 60 };
 
 const settings: Readonly<Record<Topology, string>> = { single: 'Redis alone', sentinel: 'Redis behind Sentinel', cluster: 'Redis Cluster' };
 

@@ -3,7 +3,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { controls } from '../chaos/controls/all.ts';
 import { trialOf, type Trial } from '../chaos/controls/trial.ts';
 import type { Finding } from '../chaos/evidence.ts';
+import { verdictOf, type LegFigures } from '../chaos/report.ts';
 import { guards } from '../chaos/sabotage/guards.ts';
+import { floor } from '../chaos/storms.ts';
 
 /** For the start of three clusters, and for what may take its time in them. */
 const trialTimeoutMs = 120_000;
@@ -23,6 +25,10 @@ describe.each(controls.map((control) => [control.guard, control] as const))('the
     expect(caseCount(trial.guarded, trial.unguarded)).toBeGreaterThan(0);
   });
 
+  it('has too little traffic in that to be the result of a run, though nothing is violated', () => {
+    expect(verdictOf({ ...trial.guarded, floor, seed: 0, nodes: control.nodes, owners: 1, setting: '' })).toMatchObject({ kind: 'no result', exitCode: 1 });
+  });
+
   if (beside.length > 0) {
     it(`once gone is covered by ${beside.join(', ')}`, () => {
       expect(broken(trial.covered!)).toEqual([]);
@@ -35,11 +41,11 @@ describe.each(controls.map((control) => [control.guard, control] as const))('the
   });
 });
 
-function broken(findings: readonly Finding[]): Finding[] {
+function broken({ findings }: LegFigures): Finding[] {
   return findings.filter(({ violations }) => violations.length > 0);
 }
 
 /** Of the invariant that was broken without the guard. */
-function caseCount(findings: readonly Finding[], { invariant }: Finding): number {
+function caseCount({ findings }: LegFigures, { invariant }: Finding): number {
   return findings.find((finding) => finding.invariant === invariant)?.cases ?? 0;
 }

@@ -5,23 +5,25 @@ import { Diary } from '../diary.ts';
 import type { Evidence, Finding } from '../evidence.ts';
 import { gather } from '../gather.ts';
 import { Observers, redisPrefix } from '../observers.ts';
+import type { LegFigures } from '../report.ts';
 import type { Guard } from '../sabotage/guards.ts';
+import { readFigures } from '../served.ts';
 import { World } from '../world/world.ts';
 import type { Control } from './control.ts';
 import { Stage } from './stage.ts';
 
 export interface Trial {
-  /** Every invariant, where the guard stood alone. */
-  readonly guarded: readonly Finding[];
-  /** Every invariant, where the guard was gone and what stands beside it was there; undefined where nothing does. */
-  readonly covered: readonly Finding[] | undefined;
+  /** Where the guard stood alone. */
+  readonly guarded: LegFigures;
+  /** Where the guard was gone and what stands beside it was there; undefined where nothing does. */
+  readonly covered: LegFigures | undefined;
   /** The invariant that is to catch it, where neither was there. */
   readonly unguarded: Finding;
 }
 
 /** Longer than a trial: what is refreshed is made due. */
 const tokenSeconds = 120;
-const readsPerSecond = 20;
+const readsPerSecond = 10;
 
 const config = {
   // An owner whose only grant is lost gets no token, however long a caller waits.
@@ -34,7 +36,7 @@ const config = {
 /** All clusters side by side. */
 export async function trialOf(control: Control): Promise<Trial> {
   const { guard, beside, caughtBy } = control;
-  const all = async (evidence: Evidence): Promise<readonly Finding[]> => (await examine(evidence)).findings;
+  const all = (evidence: Evidence): Promise<LegFigures> => figuresOf(control, evidence);
   const [guarded, covered, unguarded] = await allEnded([
     acted(control, beside, all),
     beside.length === 0 ? undefined : acted(control, [guard], all),
@@ -44,6 +46,13 @@ export async function trialOf(control: Control): Promise<Trial> {
     }),
   ]);
   return { guarded, covered, unguarded };
+}
+
+/** As of a run that consists of the temptation. */
+async function figuresOf({ temptation }: Control, evidence: Evidence): Promise<LegFigures> {
+  const times = evidence.answers.map(({ sentAt }) => sentAt);
+  const seconds = (Math.max(...times) - Math.min(...times)) / 1000;
+  return { ...(await examine(evidence)), reads: readFigures(evidence), faults: new Map([[temptation, 1]]), seconds };
 }
 
 /** None is still running when one has failed. */

@@ -1,6 +1,6 @@
 import type { DatabaseOptions } from '../mysql/connection.ts';
 import type { CourierSetup as OAuthSetup } from '../oauth/courier.ts';
-import type { RedisEndpoint } from '../redis/connection.ts';
+import type { RedisEndpoint } from '../redis/endpoint.ts';
 import type { RingKey } from '../runtime/key-ring.ts';
 
 /** All that the courier is told; it reads neither configuration nor environment. */

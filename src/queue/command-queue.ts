@@ -110,7 +110,7 @@ export class CommandWorker implements Service {
   /** The worker connects in the background, and waits while Redis is away. */
   async start(): Promise<void> {
     if (this.#worker) return;
-    this.#worker = new Worker<Errand, CommandResult>(name, (job) => this.#carryOut(job.data), { ...this.#options, concurrency: 100, lockDuration: 20_000, stalledInterval: 10_000 });
+    this.#worker = new Worker<Errand, CommandResult>(name, (job) => this.#carryOut(job.data), { ...this.#options, concurrency: 100, lockDuration: 20_000, stalledInterval: 10_000, runRetryDelay: 500 });
     this.#worker.on('error', this.#onError);
   }
 

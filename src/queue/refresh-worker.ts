@@ -26,7 +26,7 @@ export class RefreshWorker implements Service {
         this.#onDue(job.data);
         return Promise.resolve();
       },
-      { ...this.#options, concurrency: 50, lockDuration: 20_000, stalledInterval: 10_000, maxStalledCount: 3 },
+      { ...this.#options, concurrency: 50, lockDuration: 20_000, stalledInterval: 10_000, maxStalledCount: 3, runRetryDelay: 500 },
     );
     this.#worker.on('error', this.#onError);
   }

@@ -13,6 +13,9 @@ export interface FeedListener {
   onGap(why: Break): void;
 }
 
+/** How long a connection may be silent before it is made anew, ms: the server may hang, and another have taken its place. */
+const reconnectAfterMs = 3000;
+
 /** How long the feed may be silent before it counts as broken, ms; the master sends a heartbeat three times as often. */
 export const silenceMs = 1500;
 
@@ -25,6 +28,7 @@ export class FeedSubscriber implements Service {
   readonly #logger: Logger;
   readonly #numbers = new Map<string, number>();
   #heardAt = -Infinity;
+  #silentSince = performance.now();
   #watch: NodeJS.Timeout | undefined;
   #wasHealthy = false;
   #stopped = false;
@@ -48,6 +52,7 @@ export class FeedSubscriber implements Service {
   /** Subscribes in the background: a Redis that is away must not hold up the start. */
   async start(): Promise<void> {
     this.#redis.on('message', (_channel: string, text: string) => this.#receive(text));
+    this.#redis.on('ready', () => (this.#silentSince = performance.now()));
     this.#redis.on('close', () => this.#lost('reconnect'));
     this.#watch = setInterval(() => this.#checkSilence(), silenceMs / 3);
     this.#redis.subscribe(this.#channel).catch((error: unknown) => this.#logger.warn({ error: String(error) }, 'The feed could not be subscribed'));
@@ -63,7 +68,7 @@ export class FeedSubscriber implements Service {
     const numbered = this.#stopped ? undefined : decodeMessage(text);
     if (!numbered) return;
     if (!this.healthy) this.#listener.onGap('silence');
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#silentSince = performance.now();
     this.#wasHealthy = true;
     this.#count(numbered);
     this.#handOn(numbered.message);
@@ -90,6 +95,7 @@ export class FeedSubscriber implements Service {
 
   #checkSilence(): void {
     if (this.#wasHealthy && !this.healthy) this.#lost('silence');
+    if (performance.now() - this.#silentSince > reconnectAfterMs && this.#redis.status === 'ready') this.#redis.disconnect(true);
   }
 
   #lost(why: Break): void {

@@ -22,12 +22,20 @@ local left = math.max(0, tonumber(ARGV[5]) - (now[1] * 1000 + math.floor(now[2] 
 if left > redis.call('PTTL', KEYS[1]) then redis.call('PEXPIRE', KEYS[1], math.ceil(left)) end
 return 1`;
 
+/**
+ * Publishes by the server of the channel's slot: a client of a Redis Cluster would send each message to any of them, and they would overtake one another.
+ * KEYS: the channel. ARGV: the message.
+ */
+const publishInOrder = "return redis.call('PUBLISH', KEYS[1], ARGV[1])";
+
 declare module 'ioredis' {
   interface RedisCommander<Context> {
     putIfNewer(key: string, slot: string, version: number, uc: number, value: string, expiresAt: number, keepMs: number): Result<number, Context>;
+    publishInOrder(channel: string, message: string): Result<number, Context>;
   }
 }
 
 export function defineScripts(client: RedisClient): void {
   client.defineCommand('putIfNewer', { numberOfKeys: 1, lua: putIfNewer });
+  client.defineCommand('publishInOrder', { numberOfKeys: 1, lua: publishInOrder });
 }

@@ -121,7 +121,7 @@ test.each([
   [{ TOKENPOOL_LOGGING_LEVEL_FILE: '/nowhere/x' }, 'TOKENPOOL_LOGGING_LEVEL_FILE: found "/nowhere/x", which cannot be read (ENOENT); allowed: path of a readable file'],
   [{ TOKENPOOL_REDIS_SENTINELS: '[{"host": ' }, 'TOKENPOOL_REDIS_SENTINELS: found a value that is not shown; allowed: JSON'],
   [{ TOKENPOOL_REDIS_CLUSTER: '{"host": "a"}' }, 'redis.cluster: found a section; allowed: a list (from TOKENPOOL_REDIS_CLUSTER)'],
-  [{ TOKENPOOL_REDIS: '{"hots": "a"}' }, 'redis.hots: unknown key; allowed: url, sentinels, masterName, cluster, username, password, db, tls, keyPrefix (from TOKENPOOL_REDIS)'],
+  [{ TOKENPOOL_REDIS: '{"hots": "a"}' }, 'redis.hots: unknown key; allowed: url, sentinels, masterName, sentinelUsername, sentinelPassword, cluster, username, password, db, tls, keyPrefix (from TOKENPOOL_REDIS)'],
   [{ TOKENPOOL_CLUSTER_PORT: '7000' }, 'TOKENPOOL_CLUSTER_PORT: unknown name'],
   [{ TOKENPOOL_SERVER_ADMIN_CONNECTORS_4_PORT: '1' }, 'TOKENPOOL_SERVER_ADMIN_CONNECTORS_4_PORT: leaves out an item of the list; allowed: numbers from 0 on, without a gap'],
 ])('the environment %o is a fault', (environment, expected) => {

@@ -1,6 +1,7 @@
 import { afterEach } from 'vitest';
 
-import { connectRedis, disconnectRedis, type RedisClient, type RedisEndpoint, type RedisRole } from '../../src/redis/connection.ts';
+import { connectRedis, disconnectRedis, type RedisClient } from '../../src/redis/connection.ts';
+import type { RedisEndpoint, RedisRole } from '../../src/redis/endpoint.ts';
 import type { Logger } from '../../src/runtime/log.ts';
 
 const ignore = (): void => undefined;

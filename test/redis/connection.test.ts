@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { connect as connectTcp, createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { StoreUnavailable } from '../../src/domain/errors.ts';
 import { Secret } from '../../src/domain/secret.ts';
@@ -112,6 +115,51 @@ describe('a connection of another kind', () => {
     await vi.waitFor(() => { expect(said.filter((line) => line.startsWith('info'))).toHaveLength(1); });
     expect(said.join('\n')).not.toContain('hush');
     expect(said.filter((line) => line.startsWith('warn')).length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('behind a name that leads to another server now', () => {
+  let old: Redis;
+  let next: Redis;
+  let name: Server;
+  let target: number;
+
+  beforeEach(async () => {
+    [old, next] = await Promise.all([startRedis(), startRedis()]);
+    target = old.port;
+    name = createServer((client) => {
+      const server = connectTcp(target, '127.0.0.1');
+      for (const socket of [client, server]) socket.on('error', ignore);
+      client.pipe(server).pipe(client);
+    });
+    await once(name.listen(0, '127.0.0.1'), 'listening');
+    return async () => {
+      name.close();
+      await Promise.all([old.remove(), next.remove()]);
+    };
+  });
+
+  const url = (): string => `redis://127.0.0.1:${String((name.address() as AddressInfo).port)}`;
+
+  test('a connection leaves a server that was made a replica, and that nobody disconnects', async () => {
+    const client = await untilReady(connect({ url: url() }, 'write'));
+    await client.set('k', 'v');
+    const direct = await untilReady(connect({ url: old.url }, 'write'));
+    await direct.replicaof('127.0.0.1', next.port);
+    target = next.port;
+    await vi.waitFor(async () => { await client.set('k', 'on the next'); }, { timeout: 3_000, interval: 20 });
+    const other = await untilReady(connect({ url: next.url }, 'read'));
+    expect(await other.get('k')).toBe('on the next');
+  });
+
+  test.each(['read', 'write', 'lease', 'queue'] as const)('a connection for %s leaves a server that hangs', async (role) => {
+    const client = await untilReady(connect({ url: url() }, role));
+    old.freeze();
+    target = next.port;
+    const hungSince = performance.now();
+    await vi.waitFor(async () => { await client.set('k', 'v'); }, { timeout: 8_000, interval: 20 });
+    expect(performance.now() - hungSince).toBeLessThan(3_500);
+    old.thaw();
   });
 });
 

@@ -24,7 +24,7 @@ const tls = z.preprocess((found) => {
   cert: pem('Certificate of this client'),
   key: secretPem('Private key of this client'),
   servername: optionalText('Name that the certificate of Redis must bear', { ...hostName, shown: 'the host' }),
-}).optional()).register(facts, { about: 'Encryption of the connection', allowed: 'true, false, or the keys below', default: 'false; true with `rediss`', secret: false });
+}).optional()).register(facts, { about: 'Encryption of all connections, those to sentinels too', allowed: 'true, false, or the keys below', default: 'false; true with `rediss`', secret: false });
 
 const keys = z.strictObject({
   url: leaf<RedisUrl | undefined>({
@@ -37,6 +37,8 @@ const keys = z.strictObject({
   }),
   sentinels: listOf(address(26_379), 'Sentinels that know the server, in place of `url`', 'none', []),
   masterName: optionalText('Name under which the sentinels know the server', { pattern: /^\S+$/, allowed: 'name', shown: 'none, required with `sentinels`' }),
+  sentinelUsername: optionalText('Name to log in to the sentinels with'),
+  sentinelPassword: secretText('Password to log in to the sentinels with; that of the server is not given to them'),
   cluster: listOf(address(6379), 'Some servers of a Redis Cluster, in place of `url`', 'none', []),
   username: optionalText('Name to log in with', { shown: 'that of the URL' }),
   password: secretText('Password to log in with', 'that of the URL'),
@@ -54,8 +56,8 @@ export const redisSection = section(keys.superRefine((found, context) => {
   if (ways > 1) fault('url', 'found more than one of url, sentinels and cluster; allowed: one of them');
   if (sentinels.length > 0 && masterName === undefined) fault('masterName', 'missing, and sentinels are given; allowed: name');
   if (cluster.length > 0 && (db ?? 0) !== 0) fault('db', `found ${String(db)}; allowed: 0, since a Redis Cluster has no other`);
-}).transform(({ url, sentinels, cluster, masterName, username, password, db, tls: asked, keyPrefix }) => ({
-  ...(sentinels.length > 0 ? { sentinels, masterName } : cluster.length > 0 ? { cluster } : { url: url?.url ?? 'redis://127.0.0.1:6379' }),
+}).transform(({ url, sentinels, cluster, masterName, sentinelUsername, sentinelPassword, username, password, db, tls: asked, keyPrefix }) => ({
+  ...(sentinels.length > 0 ? { sentinels, masterName, sentinelUsername, sentinelPassword } : cluster.length > 0 ? { cluster } : { url: url?.url ?? 'redis://127.0.0.1:6379' }),
   username: username ?? url?.username,
   password: password ?? url?.password,
   db: db ?? url?.db ?? 0,

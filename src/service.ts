@@ -20,7 +20,7 @@ import { NearCache } from './pool/near-cache.ts';
 import { JournalReplay } from './pool/replay-journal.ts';
 import type { Term } from './pool/term.ts';
 import { TokenLookup } from './pool/token-lookup.ts';
-import { warmUp } from './pool/warm-up.ts';
+import { WarmUp } from './pool/warm-up.ts';
 import { CommandSender } from './queue/command-queue.ts';
 import { RefreshQueue } from './queue/refresh-queue.ts';
 import { FeedSubscriber } from './redis/feed-subscriber.ts';
@@ -51,14 +51,15 @@ export async function createService(config: Config, logging: Logging): Promise<S
   const ground = buildGround(config, logging, metrics, stores, clock);
   const verbs = buildVerbs(ground);
   const elector = config.isMaster ? buildMaster(ground, verbs) : undefined;
-  const subscriber = buildSubscriber(ground, () => elector?.standNow());
+  const warmUp = new WarmUp({ record: verbs.record, cache: ground.cache, feedHealthy: () => ground.feedState.healthy(), clock, logger: logging.logger('service') });
+  const subscriber = buildSubscriber(ground, warmUp, () => elector?.standNow());
   metrics.readFrom({ tokens: () => ({ now: clock.now(), owners: ground.cache.expiries() }), nearCache: () => ground.cache.trust(), wallClockAheadMs: () => clock.wallClockAhead() });
-  return inOrder(ground, verbs, elector, subscriber);
+  return inOrder(ground, verbs, elector, subscriber, warmUp);
 }
 
 /** Everything in the order of its start; it stops in reverse. A node that never stands for election neither sends nor writes. */
-function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, subscriber: FeedSubscriber): Service {
-  const { config, logging, metrics, stores, clock, cache, queue, writes } = ground;
+function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, subscriber: FeedSubscriber, warmUp: WarmUp): Service {
+  const { config, logging, metrics, stores, clock, queue, writes } = ground;
   const log = logging.logger('service');
   const failed = (what: string) => (error: unknown): void => log.warn({ error }, `${what} failed; trying again`);
   const sender = new CommandSender(queueOptions(ground, 'queue'), () => clock.now(), onQueueError(ground));
@@ -74,7 +75,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
     subscriber,
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
-    atStart('warm-up', () => warmUp(verbs.record, cache, clock, log)),
+    warmUp,
     ...(elector ? [new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
     ...listeners,
     ...(elector ? [elector] : []),
@@ -109,11 +110,12 @@ function buildGround(config: Config, logging: Logging, metrics: Metrics, stores:
   };
 }
 
-function buildSubscriber({ config, stores, cache, code, logging, metrics, feedState }: Ground, standNow: () => void): FeedSubscriber {
+function buildSubscriber({ config, stores, cache, code, logging, metrics, feedState }: Ground, warmUp: WarmUp, standNow: () => void): FeedSubscriber {
   const subscriber = new FeedSubscriber(stores.redis('subscriber'), config.redis.keyPrefix, {
     onMessage: (message) => hear(message, cache, code, standNow, metrics),
     onGap: (why) => {
       cache.suspectAll();
+      warmUp.missed();
       metrics.feedBroken(why);
     },
   }, logging.logger('feed'));

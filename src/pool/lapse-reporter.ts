@@ -31,7 +31,7 @@ export interface LapseTiming {
   readonly pauseMs: number;
 }
 
-const usualTiming: LapseTiming = { quietMs: 2000, patienceMs: 10_000, pauseMs: 60_000 };
+const usualTiming: LapseTiming = { quietMs: 5000, patienceMs: 15_000, pauseMs: 60_000 };
 
 export interface LapseParts {
   readonly db: Database;

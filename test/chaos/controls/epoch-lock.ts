@@ -10,9 +10,12 @@ export const epochLock: Control = {
   nodes: 2,
   tempt: async (stage) => {
     const asleep = await stage.refreshTo('before-claim', 'pause', 'itself');
-    const next = await stage.nextAt('before-claim', 'pause', 'itself');
-    stage.wake(asleep);
-    await stage.aftermath();
-    stage.wake(next);
+    // Callers have one node that sleeps and one of which nobody knows yet that it is back.
+    await stage.diary.nobodyUp(async () => {
+      const next = await stage.nextAt('before-claim', 'pause', 'itself');
+      stage.wake(asleep);
+      await stage.aftermath();
+      stage.wake(next);
+    });
   },
 };

@@ -22,6 +22,11 @@ export async function* keptAnswers(folder: string, ring: KeyRing, isWanted: (att
   }
 }
 
+/** The attempts of which an answer was kept; nothing is unsealed. */
+export async function* keptAttempts(folder: string): AsyncGenerator<string> {
+  for await (const record of sealedRecords(folder)) if (record.phase === 'granted') yield record.attempt;
+}
+
 async function* sealedRecords(folder: string): AsyncGenerator<SealedRecord> {
   for (const file of await journalFiles(folder)) {
     for await (const line of linesOf(join(folder, file.name))) {

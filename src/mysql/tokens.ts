@@ -99,6 +99,13 @@ export class TokenTable {
     return (await session.query({ label: 'tokens.isInAttempt', sql, params: [attempt] })).length > 0;
   }
 
+  /** Those of the attempts that hold a valid row, whatever state it is in. */
+  async holding(session: Session, attempts: readonly string[], signal?: AbortSignal): Promise<string[]> {
+    if (attempts.length === 0) return [];
+    const sql = 'SELECT attempt FROM tsttoken WHERE attempt IN (?) AND isvalid = 1';
+    return (await session.query<{ attempt: string }>({ label: 'tokens.holding', sql, params: [[...attempts]] }, signal)).map(({ attempt }) => attempt);
+  }
+
   /** Whether a row of this id was there and is valid no more. */
   async wasReplaced(session: Session, ownerDid: number, version: number): Promise<boolean> {
     const sql = 'SELECT tokendid FROM tsttoken WHERE tokendid = ? AND tsxwhodid = ? AND isvalid = 0';

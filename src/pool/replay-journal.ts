@@ -1,4 +1,4 @@
-import { discardSettled, keptAnswers } from '../journal/journal-reader.ts';
+import { discardSettled, keptAnswers, keptAttempts } from '../journal/journal-reader.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
@@ -18,25 +18,42 @@ export interface ReplayParts {
   readonly metrics: Metrics;
 }
 
+const lookedUpAtOnce = 500;
+
 /** Brings into the record what this machine's journal kept and nobody recorded, and removes journals that are no longer needed. */
 export class JournalReplay {
   readonly #parts: ReplayParts;
-  readonly #done = new Set<string>();
 
   constructor(parts: ReplayParts) {
     this.#parts = parts;
   }
 
+  /** Ends after the answer it is at when `signal` aborts: what is left stays in the journal. */
   async replay(signal: AbortSignal): Promise<void> {
-    const { folder, ring, attempts } = this.#parts;
-    const seen = new Set<string>();
-    const isWanted = (attempt: string): boolean => {
-      seen.add(attempt);
-      return !this.#done.has(attempt) && !attempts.has(attempt);
-    };
-    for await (const answer of keptAnswers(folder, ring, isWanted)) await this.#redeem(answer, signal);
-    for (const attempt of this.#done) if (!seen.has(attempt)) this.#done.delete(attempt);
-    await discardSettled(folder, (attempt) => this.#isSettled(attempt));
+    const { folder, ring } = this.#parts;
+    const missing = await this.#missing(signal);
+    if (missing.size > 0) {
+      for await (const answer of keptAnswers(folder, ring, (attempt) => missing.has(attempt))) {
+        if (signal.aborted) return;
+        await this.#redeem(answer, signal);
+      }
+    }
+    await discardSettled(folder, async (attempt) => {
+      signal.throwIfAborted();
+      return this.#isSettled(attempt);
+    });
+  }
+
+  /** Those attempts with a kept answer that the record still waits for. Nearly all were recorded long ago, so they are looked up many at a time. */
+  async #missing(signal: AbortSignal): Promise<Set<string>> {
+    const { db, tokens, folder, attempts } = this.#parts;
+    const kept: string[] = [];
+    for await (const attempt of keptAttempts(folder)) if (!attempts.has(attempt)) kept.push(attempt);
+    const missing = new Set<string>();
+    for (let start = 0; start < kept.length; start += lookedUpAtOnce) {
+      for (const attempt of await tokens.holding(db, kept.slice(start, start + lookedUpAtOnce), signal)) missing.add(attempt);
+    }
+    return missing;
   }
 
   /** One that the record refuses stays in the journal and holds up no other. */
@@ -44,7 +61,6 @@ export class JournalReplay {
     const { redeemer, logger, metrics } = this.#parts;
     try {
       const result = await redeemer.redeem(answer, signal);
-      this.#done.add(answer.attempt);
       if (result.kind !== 'recorded') return;
       metrics.answerReplayed('journal');
       logger.info({ version: result.version, replaced: answer.version }, 'An answer was recorded from the journal');

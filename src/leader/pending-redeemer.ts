@@ -10,6 +10,9 @@ import type { Metrics } from '../runtime/metrics.ts';
 /** The next round is the repetition: one that waits for the record would hold up all that comes after it in its round. */
 const once = AbortSignal.abort();
 
+/** A master that was killed leaves as many as it had refreshes under way, and what is due waits for them. */
+const redeemedAtOnce = 5;
+
 /** Brings answers into the record that another node received and could not record itself. */
 export class PendingRedeemer {
   readonly #pending: PendingAnswers;
@@ -32,11 +35,15 @@ export class PendingRedeemer {
 
   /** @throws StoreUnavailable; what was not recorded is still pending */
   async redeemAll(signal: AbortSignal): Promise<void> {
-    for (const [attempt, sealed] of Object.entries(await this.#pending.all())) {
-      if (signal.aborted) return;
-      const answer = this.#attempts.has(attempt) || this.#unreadable.has(attempt) ? undefined : this.#read(attempt, sealed);
-      if (answer) await this.#redeem(answer);
-    }
+    const waiting = Object.entries(await this.#pending.all()).filter(([attempt]) => !this.#attempts.has(attempt) && !this.#unreadable.has(attempt));
+    const redeemWaiting = async (): Promise<void> => {
+      for (let next = waiting.shift(); next && !signal.aborted; next = waiting.shift()) await this.#redeem(this.#read(...next));
+    };
+    const endAll = (error: unknown): never => {
+      waiting.length = 0;
+      throw error;
+    };
+    await Promise.all(Array.from({ length: redeemedAtOnce }, () => redeemWaiting().catch(endAll)));
   }
 
   #read(attempt: string, sealed: string): KeptAnswer | undefined {
@@ -50,7 +57,8 @@ export class PendingRedeemer {
   }
 
   /** One that the record refuses stays pending, is said once, and holds up no other. */
-  async #redeem(answer: KeptAnswer): Promise<void> {
+  async #redeem(answer: KeptAnswer | undefined): Promise<void> {
+    if (!answer) return;
     try {
       const result = await this.#redeemer.redeem(answer, once);
       if (result.kind !== 'recorded') return;

@@ -49,7 +49,7 @@ export class AnswerRedeemer {
   /** Repeats until the record has it. @throws the signal's reason when aborted; the answer is then still kept */
   async redeem(answer: KeptAnswer, signal?: AbortSignal): Promise<RecordResult> {
     const { db, owners, tokens, clock, logger, databaseShare } = this.#parts;
-    const read = (): Promise<OwnerPool> => databaseShare.run(() => readOwnerPool(db, owners, tokens, answer.ownerDid));
+    const read = (): Promise<OwnerPool> => databaseShare.runUrgently(() => readOwnerPool(db, owners, tokens, answer.ownerDid));
     const { owner, siblings } = await untilStored(read, clock, logger, signal);
     return this.redeemFor(owner, siblings, answer, false, signal);
   }
@@ -65,7 +65,7 @@ export class AnswerRedeemer {
       const lapse = parent && lapseOf(parent, withdrawn, clock.now());
       return [await this.#record(answer, owner, siblings, lapse), lapse];
     };
-    const [result, lapse] = await untilStored(() => databaseShare.run(record), clock, logger, signal);
+    const [result, lapse] = await untilStored(() => databaseShare.runUrgently(record), clock, logger, signal);
     if (result.kind === 'recorded' && owner && parent) {
       await this.#publish(owner, parent, answer, result);
       if (lapse) this.#parts.lapses.report({ owner, token: parent, lapse });

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { beforeEach, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
@@ -46,6 +48,23 @@ test('an answer that another node kept becomes a token, and is then no longer pe
   await pendingRedeemer().redeemAll(signal);
   expect(await database().select('SELECT 1 FROM tsttoken WHERE parenttokendid = ?', version)).toHaveLength(1);
   expect(await verbs.pending.all()).toEqual({});
+});
+
+test('what a killed master left is recorded several at a time: what is due waits for it', async () => {
+  const kept = [];
+  for (let index = 0; index < 12; index++) kept.push(await keptInRedis());
+  let [atOnce, most] = [0, 0];
+  const slow = Object.assign(Object.create(verbs.redeemer) as AnswerRedeemer, {
+    redeem: async (...args: Parameters<AnswerRedeemer['redeem']>) => {
+      most = Math.max(most, ++atOnce);
+      await delay(20);
+      return verbs.redeemer.redeem(...args).finally(() => atOnce--);
+    },
+  });
+  await pendingRedeemer(slow).redeemAll(signal);
+  expect(await verbs.pending.all()).toEqual({});
+  for (const { version } of kept) expect((await database().row(version))['valid']).toBe(0);
+  expect(most).toBe(5);
 });
 
 test('an answer that the record refuses stays pending and holds up no other', async () => {

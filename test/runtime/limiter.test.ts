@@ -28,6 +28,18 @@ describe('a limiter', () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
+  test('lets what is urgent go before all that waits, in the order it came', async () => {
+    const limiter = new Limiter(1);
+    const order: string[] = [];
+    const gate = Promise.withResolvers<undefined>();
+    const note = (name: string) => (): Promise<number> => Promise.resolve(order.push(name));
+    const all = [limiter.run(() => gate.promise), limiter.run(note('a')), limiter.run(note('b')), limiter.runUrgently(note('first')), limiter.runUrgently(note('second'))];
+    expect(limiter.waiting).toBe(4);
+    gate.resolve(undefined);
+    await Promise.all(all);
+    expect(order).toEqual(['first', 'second', 'a', 'b']);
+  });
+
   test('gives on what the work gives, and its place back where the work fails, at once or later', async () => {
     const limiter = new Limiter(1);
     await expect(limiter.run(() => Promise.reject(new Error('later')))).rejects.toThrow('later');

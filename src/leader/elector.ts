@@ -40,6 +40,10 @@ export class Elector implements Service {
   #loop: Promise<void> = Promise.resolve();
   #stopping = false;
   #wake: () => void = () => undefined;
+  /** A word to stand now came while this node was doing something else. */
+  #isCalled = false;
+  /** ms until the lease of another runs out, as Redis last said. */
+  #freeInMs = Infinity;
   #redisAwaySince: number | undefined;
   #asking: Promise<boolean | undefined> | undefined;
   #watchdog: NodeJS.Timeout | undefined;
@@ -70,7 +74,9 @@ export class Elector implements Service {
 
   /** The lease may be free: stand now. */
   standNow(): void {
-    if (!this.#term) this.#wake();
+    if (this.#term) return;
+    this.#isCalled = true;
+    this.#wake();
   }
 
   async #run(): Promise<void> {
@@ -80,12 +86,20 @@ export class Elector implements Service {
       } catch (error) {
         this.#parts.logger.warn({ reason: String(error) }, 'The lease could not be dealt with; trying again');
       }
-      await this.#pause(this.#term ? this.#parts.timing.renewMs : this.#parts.timing.renewMs * (0.4 + 0.2 * this.#parts.clock.random()));
+      await this.#pause(this.#term ? this.#parts.timing.renewMs : this.#untilNextStandMs());
     }
+  }
+
+  /** Half a renewal, more or less: the lease may be given up unheard. One that runs out before is stood for at that moment. */
+  #untilNextStandMs(): number {
+    const { timing, clock } = this.#parts;
+    return Math.min(timing.renewMs * (0.4 + 0.2 * clock.random()), this.#freeInMs);
   }
 
   async #stand(): Promise<void> {
     const begunAt = this.#parts.clock.monotonic();
+    this.#isCalled = false;
+    this.#freeInMs = Infinity;
     const epoch = await this.#takeLease();
     if (epoch === undefined) return;
     const term = new HeldTerm(epoch, begunAt, this.#parts.timing.leaseMs, this.#parts.clock);
@@ -103,7 +117,10 @@ export class Elector implements Service {
     const { lease, terms, timing } = this.#parts;
     const held = await this.#tryRedis(() => lease.acquire(timing.leaseMs));
     if (held === undefined) return this.#redisIsAwayLong() ? terms.beginWithoutRedis(timing.leaseMs) : undefined;
-    if (!held) return undefined;
+    if (!held) {
+      this.#freeInMs = await lease.endsInMs().catch(() => Infinity);
+      return undefined;
+    }
     try {
       return await terms.begin(timing.leaseMs);
     } catch (error) {
@@ -139,14 +156,13 @@ export class Elector implements Service {
     term.end();
     this.#parts.logger.info({ epoch: term.epoch, reason }, 'This node is no longer master');
     this.#parts.onChange(undefined);
-    await this.#starting;
-    await Promise.all([this.#parts.duties.stop(), this.#giveUpLease(term)]);
+    await Promise.all([this.#starting.then(() => this.#parts.duties.stop()), this.#giveUpLease(term)]);
   }
 
   async #giveUpLease(term: HeldTerm): Promise<void> {
-    await this.#parts.lease.release();
-    await this.#parts.terms.end(term.epoch).catch(() => undefined);
-    await this.#parts.announceVacancy().catch(() => undefined);
+    const { lease, terms, announceVacancy } = this.#parts;
+    const inRedis = lease.release().then(announceVacancy).catch(() => undefined);
+    await Promise.all([inRedis, terms.end(term.epoch).catch(() => undefined)]);
   }
 
   /** Whether the lease in Redis is held; undefined where Redis does not tell in time. One question at a time: a late answer counts for the next. */
@@ -177,7 +193,7 @@ export class Elector implements Service {
   }
 
   async #pause(ms: number): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#stopping || (this.#isCalled && !this.#term)) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => {

@@ -49,6 +49,8 @@ export class Reconciler {
   readonly #watch: RecordWatch;
   #comparedAt = -Infinity;
   #isSealed = false;
+  /** The term whose first look at what is due has been taken. */
+  #begun: Term | undefined;
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -62,7 +64,7 @@ export class Reconciler {
   async round(term: Term): Promise<void> {
     const { publisher, pending, orphans } = this.#parts;
     await this.#part(term, 'pending', () => pending.redeemAll(term.signal));
-    await this.#part(term, 'due', () => this.#watch.over(() => this.#startDue()));
+    await this.#part(term, 'due', () => this.#watch.over(() => this.#startDue(term)));
     await this.#part(term, 'orphans', () => orphans.settleAll());
     await this.#part(term, 'publish', () => publisher.retry());
   }
@@ -84,13 +86,17 @@ export class Reconciler {
     }
   }
 
-  async #startDue(): Promise<void> {
+  /** At the beginning of a term whatever is due: its alarm may have rung where nobody was master any more, and the worker is still connecting. */
+  async #startDue(term: Term): Promise<void> {
     const { db, tokens, clock, metrics, isUnderWay, startRefresh } = this.#parts;
-    for (const token of await tokens.due(db, Math.floor(clock.now()) - overdueMs, rowsAtOnce)) {
+    const now = Math.floor(clock.now());
+    const isFirst = this.#begun !== term;
+    for (const token of await tokens.due(db, isFirst ? now : now - overdueMs, rowsAtOnce)) {
       if (isUnderWay(token.version)) continue;
-      metrics.slotReconciled('overdue');
+      if ((token.dueAt ?? now) <= now - overdueMs) metrics.slotReconciled('overdue');
       startRefresh(token, 'due');
     }
+    this.#begun = term;
   }
 
   /** At the beginning of a term, after Redis lost the pool, and now and then. */

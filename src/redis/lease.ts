@@ -8,11 +8,13 @@ import type { RedisClient } from './connection.ts';
  * who may use a refresh token is decided by a claim in the system of record.
  */
 export class RedisLease {
+  readonly #redis: RedisClient;
   readonly #redlock: Redlock;
   readonly #key: string;
   #lock: Lock | undefined;
 
   constructor(redis: RedisClient, prefix: string) {
+    this.#redis = redis;
     // No retries of its own: they would report the loss of a lease after it has ended.
     this.#redlock = new Redlock([redis], { retryCount: 0 });
     this.#redlock.on('error', () => undefined);
@@ -47,6 +49,17 @@ export class RedisLease {
       if (this.#lock.expiration < Date.now() || (await isHeldByAnother(error))) return false;
       throw new StoreUnavailable('redis', error);
     }
+  }
+
+  /**
+   * ms after which the lease of whoever holds it has run out, unless it is renewed; 0 where nobody does.
+   * @throws Error where Redis does not say
+   */
+  async endsInMs(): Promise<number> {
+    const leftMs = await this.#redis.pttl(this.#key);
+    // Redis ends a key after the last of its milliseconds. A negative answer: -2 is no key, -1 one that never ends.
+    if (leftMs >= 0) return leftMs + 1;
+    return leftMs === -2 ? 0 : Infinity;
   }
 
   /** Gives the lease up, if it is still held; a failure only means that it runs out by itself. */

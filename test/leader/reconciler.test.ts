@@ -55,6 +55,22 @@ test('a round starts what is due and has no alarm, however long the comparison o
   expect(started).toContain(version);
 });
 
+test('the first round of a term starts all that is due, and the next ones only what has no alarm that works', async () => {
+  const onTerm = reconciler();
+  const now = Math.floor(verbs.clock.now());
+  const first = await database().addToken(await database().addOwner(), { dueat: now - 100 });
+  await onTerm.round(term);
+  expect(started).toContain(first);
+  const second = await database().addToken(await database().addOwner(), { dueat: now - 100 });
+  const overdue = await database().addToken(await database().addOwner(), { dueat: now - 2000 });
+  started.length = 0;
+  await onTerm.round(term);
+  expect(started).toContain(overdue);
+  expect(started).not.toContain(second);
+  await onTerm.round({ ...term, epoch: 2 });
+  expect(started).toContain(second);
+});
+
 test('a survey takes rows in that were inserted, and builds a pool that Redis has lost', async () => {
   const ownerDid = await database().addOwner();
   const version = await database().addToken(ownerDid);

@@ -56,6 +56,17 @@ describe('the lease', () => {
     expect(await b.extend(5_000)).toBe(true);
   });
 
+  test('ends when its holder was told, as others can see: whoever stands at that moment gets it', async () => {
+    const [a, b] = [await lease(), await lease()];
+    expect(await b.endsInMs()).toBe(0);
+    await a.acquire(400);
+    const left = await b.endsInMs();
+    expect(left).toBeGreaterThan(300);
+    expect(left).toBeLessThanOrEqual(401);
+    await delay(left);
+    expect(await b.acquire(5_000)).toBe(true);
+  });
+
   test('lasts as long as it is extended', async () => {
     const [a, b] = [await lease(), await lease()];
     await a.acquire(400);

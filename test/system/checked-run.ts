@@ -15,14 +15,16 @@ import type { IssuedGrant } from '../harness/provider/judgement.ts';
 import { startProvider, type Provider, type ProviderOptions } from '../harness/provider/provider.ts';
 import { startReaders } from '../harness/readers.ts';
 import type { OwnerRow } from '../harness/system-of-record.ts';
-import { soon } from './scene.ts';
 
-const shortLived = { accessTokenSeconds: 5 };
+/** Refreshed when half of it is over: on a machine that is busy the other half must do. */
+const shortLived = { accessTokenSeconds: 8 };
+/** A lifetime and more. */
+const patient = { timeout: 20_000, interval: 50 };
 const redisPrefix = 'tokenpool';
 const times = {
   waitingTimeForToken: 200,
   retryAttempt: 5,
-  refreshWakeUpLeadTime: 2500,
+  refreshWakeUpLeadTime: 4000,
   cluster: { leaseTime: 2000 },
   refresh: { jitter: 0.1, reconcileEvery: 200, connectTimeout: 500, requestTimeout: 2000 },
 };
@@ -55,22 +57,23 @@ export class CheckedRun {
     await Promise.all([this.stores.remove(), ...this.providers.map((provider) => provider.stop())]);
   }
 
-  /** Owners `pair`, `lost`, `renewed`, `lenient` and `constant` have tokens of 5 s and are refreshed; the token of `quiet` lives for a minute. */
+  /** Owners `pair`, `lost`, `renewed`, `lenient` and `constant` have tokens of 8 s and are refreshed; the token of `quiet` lives for a minute and a half. */
   async carryOut(): Promise<void> {
-    const [lost, renewed] = await this.#settle();
+    await this.#add('quiet', await this.#provider({ accessTokenSeconds: 90 }));
     this.nodes = await startNodes(this.stores, { nodes: 2, config: times });
     this.#balancer = await startBalancer({ targets: this.nodes });
     await this.#balancer.waitForHealthy(2);
+    const [lost, renewed] = await this.#settle();
     const log = new ReadLog();
     const owners = [...new Set(this.grants.map(({ owner }) => owner))];
     const readers = startReaders({ urls: [this.#balancer.url], owners, ratePerSecond: 60, judge: this.#judge, onRead: log.note });
     const sampler = new RedisSampler(this.redis, redisPrefix, () => owners);
     sampler.start();
-    await vi.waitUntil(async () => (await this.#stateOf(renewed)) === 'in_doubt', soon);
-    await this.stores.addToken(renewed, this.#consent('renewed', this.providers[0]!));
+    await vi.waitUntil(async () => (await this.#stateOf(renewed)) === 'in_doubt', patient);
+    await this.stores.addToken(renewed, this.#consent('renewed', this.#providerOf('renewed')));
     // Until the lost one's token has ended and a caller has waited for it, and the others were refreshed meanwhile.
-    await vi.waitUntil(() => log.answers.some(({ owner, why }) => owner === 'lost' && why === 'TPS0005'), { timeout: 15_000, interval: 50 });
-    await vi.waitUntil(async () => (await this.#stateOf(lost)) === 'in_doubt' && (await this.#refreshes()) >= 10, soon);
+    await vi.waitUntil(() => log.answers.some(({ owner, why }) => owner === 'lost' && why === 'TPS0005'), patient);
+    await vi.waitUntil(async () => (await this.#stateOf(lost)) === 'in_doubt' && (await this.#refreshes()) >= 10, patient);
     await sleep(500);
     const reads = await readers.stop();
     await sampler.stop();
@@ -80,20 +83,22 @@ export class CheckedRun {
 
   async #settle(): Promise<[lost: number, renewed: number]> {
     const strict = await this.#provider({ ...shortLived, clients: [{ id: 'client-a', secret: 'the secret of client a' }, { id: 'client-b', secret: 'the secret of client b' }] });
-    const lenient = await this.#provider({ ...shortLived, graceMs: 8000 });
+    const lenient = await this.#provider({ ...shortLived, graceMs: 9000 });
     const constant = await this.#provider({ ...shortLived, rotate: false });
-    const patient = await this.#provider({ accessTokenSeconds: 60 });
     await this.#add('pair', strict, {}, 2);
     const lost = await this.#add('lost', strict);
     const renewed = await this.#add('renewed', strict);
     await this.#add('lenient', lenient, { providerPolicy: 'grace', graceMs: 6000 });
     await this.#add('constant', constant, { providerPolicy: 'non_rotating' });
-    await this.#add('quiet', patient);
     for (const owner of ['lost', 'renewed', 'lenient', 'constant']) {
-      const { provider, grantId } = this.grants.find((grant) => grant.owner === owner)!;
-      provider.next({ kind: 'lose-answer' }, { grantId });
+      const { grantId } = this.grants.find((grant) => grant.owner === owner)!;
+      this.#providerOf(owner).next({ kind: 'lose-answer' }, { grantId });
     }
     return [lost, renewed];
+  }
+
+  #providerOf(owner: string): Provider {
+    return this.grants.find((grant) => grant.owner === owner)!.provider;
   }
 
   async #provider(options: ProviderOptions): Promise<Provider> {

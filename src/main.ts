@@ -1,12 +1,12 @@
 #!/usr/bin/env node
+import { longestStopMs } from './assembly/settings.ts';
 import { ConfigError } from './config/faults.ts';
 import { describeConfig } from './config/describe.ts';
 import { loadConfig } from './config/load.ts';
 import type { Config } from './config/config.ts';
 import { ServiceError } from './domain/errors.ts';
-import type { Service } from './runtime/lifecycle.ts';
 import { createLogging, type Logging } from './runtime/logger.ts';
-import { createService, version } from './service.ts';
+import { createService, version, type TokenPoolService } from './service.ts';
 
 const usage = `token-pool-service ${version}
 
@@ -59,11 +59,11 @@ async function serve(config: Config): Promise<void> {
   logger.info({ version, config: describeConfig(config) }, 'The service starts');
   process.on('unhandledRejection', (error) => logger.error({ error }, 'An error was not handled'));
   const service = await started(config, logging);
-  stopOnSignal(service, logging);
+  stopOnSignal(service, config, logging);
   logger.info({}, 'The service is ready');
 }
 
-async function started(config: Config, logging: Logging): Promise<Service> {
+async function started(config: Config, logging: Logging): Promise<TokenPoolService> {
   try {
     const service = await createService(config, logging);
     await service.start();
@@ -76,17 +76,25 @@ async function started(config: Config, logging: Logging): Promise<Service> {
   }
 }
 
-function stopOnSignal(service: Service, logging: Logging): void {
+/** A second signal ends the time that balancers are given to notice. */
+function stopOnSignal(service: TokenPoolService, config: Config, logging: Logging): void {
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
-    if (stopping) return;
+    if (stopping) return service.hurry();
     stopping = true;
-    logging.logger('service').info({ signal }, 'The service stops');
+    const answersForMs = config.http.shutdownDelay;
+    logging.logger('service').info({ signal, answersForMs }, answersForMs > 0 ? 'The service stops, and answers on until balancers have noticed; a second signal ends this wait' : 'The service stops');
+    setTimeout(() => void end(logging, 1), longestStopMs(config));
     await service.stop();
-    await logging.close();
-    process.exit(0);
+    await end(logging, 0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+}
+
+async function end(logging: Logging, code: number): Promise<never> {
+  if (code !== 0) logging.logger('service').error({}, 'The service did not stop in time; it ends now, and what it leaves is taken up by the others');
+  await logging.close();
+  return process.exit(code);
 }
 
 function reasonOf(error: unknown): string {

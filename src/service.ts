@@ -30,20 +30,30 @@ import { LivePool } from './redis/live-pool.ts';
 import { LiveTokenCode } from './redis/live-token-code.ts';
 import { PendingAnswers } from './redis/pending.ts';
 import { ClusterClock } from './runtime/clock.ts';
-import { atStart, atStop, Lifecycle, Repeating, type Service } from './runtime/lifecycle.ts';
+import { atStart, atStop, Lifecycle, Repeating, together, type Service } from './runtime/lifecycle.ts';
 import type { Logging } from './runtime/logger.ts';
 import { Metrics } from './runtime/metrics.ts';
+import { Readiness } from './runtime/readiness.ts';
 
 export const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 const clockEveryMs = 10_000;
 const journalEveryMs = 60_000;
 
+/** The whole service. A stop takes `longestStopMs` at most, unless a part hangs. */
+export interface TokenPoolService extends Service {
+  /** A stop, under way or to come, does not wait for balancers to notice. */
+  hurry(): void;
+}
+
+/** ms for the answers that the courier brought last to be recorded; they are kept in journal and Redis. */
+const lastAnswersMs = 2000;
+
 /**
  * Opens the stores and makes every object of the service.
  * @throws where the service cannot start; the message says what to do
  */
-export async function createService(config: Config, logging: Logging): Promise<Service> {
+export async function createService(config: Config, logging: Logging): Promise<TokenPoolService> {
   const metrics = new Metrics({ version, ownerLabels: config.metrics.ownerLabels });
   const stores = await openStores(config, logging, metrics);
   const clock = new ClusterClock();
@@ -57,31 +67,38 @@ export async function createService(config: Config, logging: Logging): Promise<S
   return inOrder(ground, verbs, elector, subscriber, warmUp);
 }
 
-/** Everything in the order of its start; it stops in reverse. A node that never stands for election neither sends nor writes. */
-function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, subscriber: FeedSubscriber, warmUp: WarmUp): Service {
+/**
+ * Everything in the order of its start; it stops in reverse: not ready, lease handed over, balancers have noticed, callers answered and refreshes
+ * ended, courier ended. A node that never stands for election neither sends nor writes.
+ */
+function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, subscriber: FeedSubscriber, warmUp: WarmUp): TokenPoolService {
   const { config, logging, metrics, stores, clock, queue, writes } = ground;
   const log = logging.logger('service');
   const failed = (what: string) => (error: unknown): void => log.warn({ error }, `${what} failed; trying again`);
   const sender = new CommandSender(queueOptions(ground, 'queue'), () => clock.now(), onQueueError(ground));
   const replay = new JournalReplay({ ...stores, folder: config.journal.folder, ring: stores.transit.ring, ...verbs, logger: logging.logger('journal'), metrics });
-  let ready = false;
+  const readiness = new Readiness(config.http.shutdownDelay);
   const term = (): Term | undefined => elector?.term;
-  const isReady = (): { ready: boolean; reason?: string } => (ready ? { ready } : { ready, reason: 'the service is starting or stopping' });
-  const listeners = buildListeners({ ...ground, version, verbs: waysToVerbs(ground, verbs, sender, term), db: stores.db, redis: ground.reads, feed: subscriber, term, isReady });
-  return new Lifecycle('token pool service', [
+  const isReady = (): Readiness['answer'] => readiness.answer;
+  const { application, admin } = buildListeners({ ...ground, version, verbs: waysToVerbs(ground, verbs, sender, term), db: stores.db, redis: ground.reads, feed: subscriber, term, isReady });
+  const attemptsEnd = (name: string, ms: number): Service => atStop(name, () => within(ms, verbs.attempts.ended()));
+  const lifecycle = new Lifecycle('token pool service', [
     atStop('stores', () => closeStores(ground)),
     atStop('queues', async () => { await Promise.all([sender.close(), queue.close()]); }),
-    ...(elector ? [ground.notifier, verbs.lapses, ground.courier, atStop('attempts', () => within(config.http.shutdownGrace, verbs.attempts.ended()))] : []),
+    ...(elector ? [ground.notifier, verbs.lapses, attemptsEnd('last answers', lastAnswersMs), ground.courier] : []),
     subscriber,
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
     warmUp,
     ...(elector ? [new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
-    ...listeners,
+    ...admin,
+    together('callers and refreshes', [...application, attemptsEnd('attempts', config.http.shutdownGrace)]),
+    atStop('balancers', () => readiness.untilNoticed()),
     ...(elector ? [elector] : []),
-    atStart('readiness', () => void (ready = true)),
-    atStop('readiness', () => void (ready = false)),
+    atStop('kept connections', () => { for (const listener of [...application, ...admin]) listener.retire(); }),
+    readiness,
   ], (name, error) => log.warn({ name, error }, 'A part did not stop cleanly'));
+  return { name: lifecycle.name, start: () => lifecycle.start(), stop: () => lifecycle.stop(), hurry: () => readiness.hurry() };
 }
 
 function buildGround(config: Config, logging: Logging, metrics: Metrics, stores: Stores, clock: ClusterClock): Ground {

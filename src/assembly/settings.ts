@@ -34,6 +34,14 @@ export function courierSetup(config: Config, stores: Stores): CourierSetup {
   };
 }
 
+/** For what no setting bounds: keeping and recording answers, mails, and stores that do not answer, ms. */
+const farewellMs = 30_000;
+
+/** The longest that a stop may take, ms: what is not done by then is left. */
+export function longestStopMs({ http, refresh }: Config): number {
+  return http.shutdownDelay + http.shutdownGrace + refresh.connectTimeout + refresh.requestTimeout + farewellMs;
+}
+
 export function mailServer({ tslMailConfig: mail }: Config): MailServer {
   return {
     host: mail.host ?? '',

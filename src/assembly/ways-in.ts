@@ -28,8 +28,16 @@ export interface WaysInParts {
   readonly isReady: () => { readonly ready: boolean; readonly reason?: string };
 }
 
+export interface WaysIn {
+  readonly application: readonly Listener[];
+  readonly admin: readonly Listener[];
+}
+
+/** ms that requests of operators are given when the service stops; they wait for nothing but a store. */
+const adminGraceMs = 1000;
+
 /** The listeners of both ports. */
-export function buildListeners(parts: WaysInParts): Listener[] {
+export function buildListeners(parts: WaysInParts): WaysIn {
   const { config, logging, metrics, version, verbs } = parts;
   const peek = (ownerId: string): string | undefined => verbs.peek(ownerId);
   const log = logging.logger('http');
@@ -38,10 +46,10 @@ export function buildListeners(parts: WaysInParts): Listener[] {
   const fast = logRequests ? loggedFastPath(fastPath(peek), log) : fastPath(peek);
   const admin = adminApp({ checks: healthChecks(parts), isReady: parts.isReady, metrics, cluster: () => clusterState(parts), log });
   const graceMs = config.http.shutdownGrace;
-  return [
-    ...config.server.adminConnectors.map((connector) => new Listener({ name: 'admin', connector, app: admin, graceMs, log })),
-    ...config.server.applicationConnectors.map((connector) => new Listener({ name: 'application', connector, fastPath: fast, app, graceMs, log })),
-  ];
+  return {
+    application: config.server.applicationConnectors.map((connector) => new Listener({ name: 'application', connector, fastPath: fast, app, graceMs, log })),
+    admin: config.server.adminConnectors.map((connector) => new Listener({ name: 'admin', connector, app: admin, graceMs: adminGraceMs, log })),
+  };
 }
 
 /** The fast path stays fast: its requests are logged only where somebody asked for it. */

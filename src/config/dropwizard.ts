@@ -28,7 +28,7 @@ const meanings: Readonly<Record<string, string>> = {
   keyStorePath: 'a Java key store is not read: give certificateFile and keyFile (PEM)',
   connector: 'the ports are those of applicationConnectors and adminConnectors',
   maxSize: 'see database.connectionLimit',
-  shutdownGracePeriod: 'see http.shutdownGrace',
+  shutdownGracePeriod: 'see http.shutdownDelay and http.shutdownGrace',
   maxFileSize: 'a file is archived by its date alone',
   requestLog: 'requests are logged by the logger "http" at DEBUG',
 };

@@ -43,7 +43,10 @@ const serverOptions = {
   keepAliveInitialDelay: 60_000,
 };
 
-/** One open port. It stops by taking no new connection, answering what is under way with `Connection: close`, and then closing. */
+/**
+ * One open port. It stops by taking no new connection, answering what is under way with `Connection: close`, and then closing.
+ * Better `retire` it some time before: a caller whose connection is closed between two requests may be sending the next one.
+ */
 export class Listener implements Service {
   readonly name: string;
   readonly #options: ListenerOptions;
@@ -52,7 +55,7 @@ export class Listener implements Service {
   /** Connections on which no request came yet; `node:http` does not count them as idle. */
   readonly #unused = new Set<Socket>();
   #server: http.Server | undefined;
-  #draining = false;
+  #retired = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: ListenerOptions) {
@@ -65,9 +68,17 @@ export class Listener implements Service {
     const server = this.#create();
     await this.#listen(server);
     server.on('error', (error) => { this.#options.log.warn({ err: error, listener: this.name }, 'A connection could not be taken'); });
-    this.#draining = false;
+    this.#retired = false;
     this.#stopped = undefined;
     this.#server = server;
+  }
+
+  /** Goes on as before, but every answer ends its connection: callers come back on a new one, which a balancer sends elsewhere. */
+  retire(): void {
+    this.#retired = true;
+    for (const response of this.#open) {
+      if (!response.headersSent) response.shouldKeepAlive = false;
+    }
   }
 
   async stop(): Promise<void> {
@@ -106,7 +117,7 @@ export class Listener implements Service {
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     this.#unused.delete(request.socket);
-    if (this.#draining) response.shouldKeepAlive = false;
+    if (this.#retired) response.shouldKeepAlive = false;
     if (this.#options.fastPath?.(request, response) === true) return;
     this.#open.add(response);
     response.once('close', () => { this.#open.delete(response); });
@@ -124,10 +135,7 @@ export class Listener implements Service {
   };
 
   async #drain(server: http.Server): Promise<void> {
-    this.#draining = true;
-    for (const response of this.#open) {
-      if (!response.headersSent) response.shouldKeepAlive = false;
-    }
+    this.retire();
     const sweep = setInterval(() => {
       server.closeIdleConnections();
       for (const socket of this.#unused) socket.destroy();

@@ -1,10 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { ServiceError, StoreUnavailable, type ErrorCode } from '../domain/errors.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Command, CommandResult, CommandSender } from '../queue/command-queue.ts';
 import type { Logger } from '../runtime/log.ts';
-import { codeOfSkip, type RefreshResult } from './refresh-result.ts';
+import { codeOfSkip, mayPass, type RefreshResult } from './refresh-result.ts';
 import type { TokenRefresher } from './refresh-token.ts';
 import type { PoolRestarter } from './restart-pool.ts';
 import type { Term } from './term.ts';
@@ -59,13 +61,15 @@ function resultOf(result: RefreshResult): CommandResult {
     case 'failed':
       return { ok: false, code: result.code };
     case 'skipped':
-      return { ok: false, code: codeOfSkip(result.reason) };
+      return { ok: false, code: codeOfSkip(result.reason), again: mayPass(result.reason) };
   }
 }
 
 /** How long a caller waits for the master to carry a command out, ms, and for a master who begins with it. */
 const patienceMs = 30_000;
 const untilBegunMs = 8000;
+/** Time before a command that was not begun is given to whoever is master then, ms. */
+const againAfterMs = 100;
 
 /** PUT refresh and PUT restart on any node: done here by the master, else handed to it. */
 export class MasterCommands {
@@ -118,7 +122,18 @@ export class MasterCommands {
     throw new ServiceError(replaced ? 'TPS0009' : 'TPS0010');
   }
 
+  /** A master whose term ends leaves the command to the next one, who may find that the token has been refreshed meanwhile. */
   async #haveDone(command: Command): Promise<CommandResult> {
+    const begunAt = performance.now();
+    for (let tried = 1; ; tried++) {
+      const result = await this.#try(command);
+      if (tried > 1 && !result.ok && result.code === 'TPS0010') return { ok: true, version: 0 };
+      if (result.ok || !result.again || performance.now() - begunAt > untilBegunMs) return result;
+      await delay(againAfterMs);
+    }
+  }
+
+  async #try(command: Command): Promise<CommandResult> {
     const term = this.#term();
     if (term?.isTrusted()) return this.#handler.handle(command, term);
     try {

@@ -16,6 +16,11 @@ export type RefreshResult =
  */
 export type SkipReason = 'gone' | 'not_due' | 'held' | 'fenced' | 'taken' | 'given_back' | Exclude<TokenState, 'idle'>;
 
+/** Whether the same may go well in a moment: the master changes, or another attempt is under way. */
+export function mayPass(reason: SkipReason): boolean {
+  return ['fenced', 'given_back', 'taken', 'claimed', 'sending'].includes(reason);
+}
+
 /** What a caller of PUT refresh is told of a failed attempt. */
 export function codeOf(failure: RefreshFailure): ErrorCode {
   switch (failure.kind) {

@@ -110,6 +110,8 @@ export class TokenRefresher {
     const withdrawn = await this.#releaseToCallers(subject, term, cause);
     if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
     return this.#shares.run(subject.owner.tokenUrl, async () => {
+      // The wait for a place may have outlasted the term.
+      if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
       const issuedAt = wholeSecond(firstSentAt ?? this.#parts.clock.now());
       const answer = await this.#ask(subject, claim, issuedAt);
       if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);

@@ -12,7 +12,10 @@ const name = 'command';
 /** What a follower has the master do. It names rows by number: never a token. */
 export type Command = { readonly verb: 'refresh'; readonly ownerId: string; readonly version: number } | { readonly verb: 'restart'; readonly ownerId: string };
 
-export type CommandResult = { readonly ok: true; readonly version: number } | { readonly ok: false; readonly code: ErrorCode };
+export type CommandResult =
+  | { readonly ok: true; readonly version: number }
+  /** `again`: nothing was begun, or another node is at it still, as when the master changes; soon it may be otherwise. */
+  | { readonly ok: false; readonly code: ErrorCode; readonly again?: boolean };
 
 /** A command on its way. */
 interface Errand {

@@ -66,6 +66,18 @@ export class Lifecycle implements Service {
   }
 }
 
+/** Services that start one after the other and stop all at the same time. */
+export function together(name: string, services: readonly Service[]): Service {
+  return {
+    name,
+    start: async () => { for (const service of services) await service.start(); },
+    stop: async () => {
+      const failed = (await Promise.allSettled(services.map((service) => service.stop()))).filter((end) => end.status === 'rejected');
+      if (failed.length > 0) throw new AggregateError(failed.map((end) => end.reason as unknown));
+    },
+  };
+}
+
 /** Work that is done once, at the start. */
 export function atStart(name: string, work: () => Promise<void> | void): Service {
   return { name, start: async () => work(), stop: () => Promise.resolve() };

@@ -91,7 +91,7 @@ test('without a file and environment every key has its default', () => {
       defaultRetryMax: 10, defaultRetryDelay: 20_000, allowHttp: true,
     },
     sealing: { keys: [], activeKey: undefined },
-    journal: { folder: 'journal' }, metrics: { ownerLabels: 100 }, http: { maxWaiting: 10_000, shutdownGrace: 10_000 }, startup: { storeTimeout: 60_000 },
+    journal: { folder: 'journal' }, metrics: { ownerLabels: 100 }, http: { maxWaiting: 10_000, shutdownDelay: 5_000, shutdownGrace: 10_000 }, startup: { storeTimeout: 60_000 },
   });
   expect(config.cluster.nodeId).toMatch(/^[\w.-]+-[0-9a-f]{4}$/);
   expect(loadConfig(undefined, {}).cluster.nodeId).not.toBe(config.cluster.nodeId);

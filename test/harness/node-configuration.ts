@@ -30,14 +30,14 @@ export async function existingConfiguration(file: string): Promise<PlacedConfigu
   return { file, folder: null, appUrl: urlOf(config.server?.applicationConnectors?.[0], 8181), adminUrl: urlOf(config.server?.adminConnectors?.[0], 8282) };
 }
 
-/** The configuration with a free port wherever it names none. */
+/** The configuration with a free port wherever it names none. A node that is stopped waits for no balancer, unless it is told to. */
 export async function withPorts(config: NodeConfiguration): Promise<NodeConfiguration> {
   const place = async (connectors: readonly Connector[] | undefined): Promise<Connector[]> => {
     const [first = {}, ...rest] = connectors ?? [];
     return [{ type: 'http', bindHost: '127.0.0.1', ...first, port: first.port || (await freePort()) }, ...rest];
   };
   const { applicationConnectors, adminConnectors, ...server } = config.server ?? {};
-  return { ...config, server: { ...server, applicationConnectors: await place(applicationConnectors), adminConnectors: await place(adminConnectors) } };
+  return { ...config, http: { shutdownDelay: 0, ...(config['http'] as object | undefined) }, server: { ...server, applicationConnectors: await place(applicationConnectors), adminConnectors: await place(adminConnectors) } };
 }
 
 /** Writes the configuration as JSON, which is YAML, readable by nobody else: it can hold passwords. */

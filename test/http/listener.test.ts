@@ -161,6 +161,34 @@ describe('a listener that stops', () => {
   });
 });
 
+describe('a listener that is retired', () => {
+  test('goes on answering, on new connections too, and has every caller close its connection after the answer', async () => {
+    const listener = listenerFor(hello);
+    await listener.start();
+    const { port } = listener.address();
+    const caller = await keptAlive(port);
+    listener.retire();
+    expect((await caller.get()).headers.connection).toBe('close');
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
+    await listener.stop();
+  });
+
+  test('says so in an answer that was under way, too', async () => {
+    const [reached, gate] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const listener = listenerFor((_request, response) => {
+      reached.resolve(undefined);
+      void gate.promise.then(() => response.end('late'));
+    });
+    await listener.start();
+    const response = fetch(`http://127.0.0.1:${listener.address().port}/`);
+    await reached.promise;
+    listener.retire();
+    gate.resolve(undefined);
+    expect((await response).headers.get('connection')).toBe('close');
+  });
+});
+
 describe('what is no proper request', () => {
   test.each([
     ['text', 'hello there\r\n\r\n', /^HTTP\/1\.1 400 .*TP0003:Input Parameter Error \(this is not an HTTP request\)$/s],

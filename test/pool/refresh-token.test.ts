@@ -74,6 +74,22 @@ test('a provider that does not answer takes no more than its share: tokens of an
   expect(posted).toHaveLength(9);
 });
 
+test('a refresh that still waits for a place when the term ends is given back unsent, and may be claimed again', async () => {
+  const ending = new AbortController();
+  const [refresher, term] = [refresherOf(1), { ...(await newTerm()), signal: ending.signal }];
+  const [first, second] = [await tokenOf('slow'), await tokenOf('slow')];
+  const sent = refresher.refresh(first.version, first.ownerDid, term, 'due');
+  const { errand, answer } = await untilPosted(first.version);
+  const waiting = refresher.refresh(second.version, second.ownerDid, term, 'due');
+  await vi.waitUntil(async () => (await metrics.expose()).includes('refreshes_running 2'), { timeout: 3000, interval: 5 });
+  ending.abort();
+  answer(grantedTo(errand));
+  expect(await sent).toMatchObject({ kind: 'refreshed' });
+  expect(await waiting).toEqual({ kind: 'skipped', reason: 'given_back' });
+  expect(posted).toHaveLength(1);
+  expect(await database().row(second.version)).toMatchObject({ state: 'idle', attempt: null });
+});
+
 test('whoever asks for one token at the same time shares one refresh of it, and it is presented once', async () => {
   const [refresher, term] = [refresherOf(4), await newTerm()];
   const { version, ownerDid } = await tokenOf('healthy');

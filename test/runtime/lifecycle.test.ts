@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { describe, expect, test, vi } from 'vitest';
 
-import { atStart, atStop, Lifecycle, Repeating, type Service } from '../../src/runtime/lifecycle.ts';
+import { atStart, atStop, Lifecycle, Repeating, together, type Service } from '../../src/runtime/lifecycle.ts';
 
 const log: string[] = [];
 const failures: string[] = [];
@@ -97,6 +97,26 @@ test('work at the start and at the end is done there and nowhere else', async ()
   expect(log).toEqual(['first', '+a']);
   await lifecycle.stop();
   expect(log).toEqual(['first', '+a', 'last', '-a']);
+});
+
+describe('services that stop together', () => {
+  test('start one after the other, and none waits for another to stop', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    const held = part('a', { start: () => delay(20).then(() => void log.push('+a')), stop: () => gate.promise.then(() => void log.push('-a')) });
+    const lifecycle = whole(part('before'), together('both', [held, part('b', { stop: () => Promise.resolve(void log.push('-b')).then(() => { gate.resolve(undefined); }) })]));
+    await lifecycle.start();
+    await lifecycle.stop();
+    expect(log).toEqual(['+before', '+a', '+b', '-b', '-a', '-before']);
+  });
+
+  test('have all stopped before what came before them stops, though one does not stop cleanly', async () => {
+    const slow = part('a', { stop: () => delay(30).then(() => void log.push('-a')) });
+    const lifecycle = whole(part('before'), together('both', [part('b', { stop: () => Promise.reject(new Error('stuck')) }), slow]));
+    await lifecycle.start();
+    await lifecycle.stop();
+    expect(log.slice(-2)).toEqual(['-a', '-before']);
+    expect(failures).toEqual([expect.stringContaining('both: AggregateError')]);
+  });
 });
 
 describe('repeated work', () => {

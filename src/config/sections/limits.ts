@@ -13,7 +13,8 @@ export const metricsSection = section(z.strictObject({
 
 export const httpSection = section(z.strictObject({
   maxWaiting: wholeNumber('Callers that may wait for a token at once on this node', 10_000, [1, 1_000_000]),
-  shutdownGrace: milliseconds('Time that requests under way are given when the service stops', 10_000, [0, 600_000]),
+  shutdownDelay: milliseconds('How long a service that stops goes on answering after `/ready` says no: until every balancer has noticed', 5_000, [0, 600_000]),
+  shutdownGrace: milliseconds('Time that requests and refreshes under way are given after that', 10_000, [0, 600_000]),
 }));
 
 export const startupSection = section(z.strictObject({

@@ -36,11 +36,12 @@ export interface LegResult {
   readonly evidence: Evidence;
 }
 
-const tokenSeconds = 24;
+/** Refreshed at any moment of their first half, so that the second is left for faults; as with tokens of an hour that are due minutes before. */
+const tokenSeconds = 48;
 const readsPerSecond = 60;
 
 /** A caller whose owner has lost all its grants hears so after a second. */
-const config = { waitingTimeForToken: 200, retryAttempt: 5 };
+const config = { refreshWakeUpLeadTime: tokenSeconds * 500, refresh: { jitter: 0.5 }, waitingTimeForToken: 200, retryAttempt: 5 };
 
 /** After the last fault, ms: by then every token must be fresh again. Stated in docs/reliability.md. */
 const convergenceMs = 20_000;

@@ -68,13 +68,15 @@ export class World {
     const [record, redis, folder] = await Promise.all([startRecord(), startRedisSite(options.topology), mkdtemp(join(tmpdir(), 'tps-chaos-'))]);
     await prepare(record);
     for (const sql of schemaRemovals(options.withoutGuards ?? [])) await record.query(sql);
-    const population = await Population.create(record, options.tokenSeconds);
-    await population.settle(options.owners, (options.tokenSeconds * 400) / options.owners, options.only);
+    // Without any owner no node starts; those with tokens come when the nodes are up, so that a slow start costs no token its life.
+    await record.addOwner({ ownerId: 'has nothing yet', grants: [] });
     const orders = new Orders(folder);
     const members = await Promise.all(Array.from({ length: options.nodes }, (_, index) => startMember(`node-${index + 1}`, { record, redis, folder }, options)));
     await Promise.all(members.map(({ node }) => node.process.waitReady(60_000)));
     const balancer = await startBalancer({ targets: members.map(({ node }) => ({ appUrl: node.appUrl, adminUrl: node.adminUrl })) });
     await balancer.waitForHealthy(options.nodes);
+    const population = await Population.create(record, options.tokenSeconds);
+    await population.settle(options.owners, (options.tokenSeconds * 400) / options.owners, options.only);
     return new World({ record, redis, population, members, orders, balancer, folder });
   }
 

@@ -21,6 +21,8 @@ const overdueMs = 500;
 const rowsAtOnce = 500;
 /** Time between two comparisons of the whole pool with the record, ms. */
 const fullComparisonMs = 60_000;
+/** The same where Redis was lost in between. */
+const comparisonAfterLossMs = 2000;
 
 export interface ReconcilerParts {
   readonly db: Database;
@@ -48,6 +50,7 @@ export class Reconciler {
   readonly #parts: ReconcilerParts;
   readonly #watch: RecordWatch;
   #comparedAt = -Infinity;
+  #lossesSeen = 0;
   #isSealed = false;
   /** The term whose first look at what is due has been taken. */
   #begun: Term | undefined;
@@ -99,17 +102,20 @@ export class Reconciler {
     this.#begun = term;
   }
 
-  /** At the beginning of a term, after Redis lost the pool, and now and then. */
+  /** At the beginning of a term, after Redis lost the pool or was itself lost for a moment, and now and then. */
   async #compare(term: Term): Promise<void> {
     const { livePool, builder, clock, logger, metrics } = this.#parts;
+    const { losses } = livePool;
+    const wasLost = losses > this.#lossesSeen;
     const isBuilt = await livePool.isBuilt();
-    if (isBuilt && clock.monotonic() - this.#comparedAt < fullComparisonMs) return;
-    const { entries, lacking, ...states } = await builder.build(!isBuilt, term.signal);
+    if (isBuilt && clock.monotonic() - this.#comparedAt < (wasLost ? comparisonAfterLossMs : fullComparisonMs)) return;
+    const { entries, lacking, ...states } = await builder.build(!isBuilt || wasLost, term.signal);
     metrics.slotsCounted(states);
     const strays = isBuilt ? await builder.sweep(entries, term.signal) : 0;
     if (term.signal.aborted) return;
     await livePool.markBuilt();
     this.#comparedAt = clock.monotonic();
+    this.#lossesSeen = losses;
     if (!isBuilt || lacking + strays > 0) logger.info({ tokens: entries.length, lacking, strays, wasEmpty: !isBuilt }, 'The live pool was made the same as the record');
   }
 

@@ -32,7 +32,7 @@ function connect(endpoint: RedisEndpoint, role: RedisRole): RedisClient {
   // What is published on one server of a Redis Cluster is heard on all.
   if (cluster) return role === 'subscriber' ? connectToAnyServer(endpoint, cluster) : connectCluster(endpoint, cluster, role);
   const database = db === undefined ? {} : { db };
-  if (sentinels) return connectBySentinels({ ...serverOptions(endpoint, role), ...database }, endpoint, sentinels, role);
+  if (sentinels) return connectBySentinels({ ...serverOptions(endpoint, role), ...database }, endpoint, sentinels);
   return new Redis({ ...fromUrl(url), ...serverOptions(endpoint, role), ...database });
 }
 

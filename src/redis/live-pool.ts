@@ -27,6 +27,7 @@ export class LivePool {
   readonly #code: LiveTokenCode;
   readonly #observe: ObserveCall;
   readonly #onUnreadable: OnUnreadable;
+  #losses = 0;
 
   constructor(reads: RedisClient, writes: RedisClient, prefix: string, code: LiveTokenCode, observe: ObserveCall, onUnreadable: OnUnreadable = () => undefined) {
     this.#reads = reads;
@@ -36,6 +37,12 @@ export class LivePool {
     this.#observe = observe;
     this.#onUnreadable = onUnreadable;
     defineScripts(writes);
+    for (const event of ['close', '-node']) writes.on(event, () => this.#losses++);
+  }
+
+  /** Grows when a server is lost. Another may take its place that lacks the last writes: replicas lag. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** What cannot be read is left out, and told of. @throws StoreUnavailable within the deadline of the read connection */

@@ -86,6 +86,25 @@ test('a survey takes rows in that were inserted, and builds a pool that Redis ha
   expect(await verbs.livePool.isBuilt()).toBe(true);
 });
 
+test('a survey after a lost connection puts back what the server in the place of the lost one lacks, and its job', async () => {
+  const ownerDid = await database().addOwner();
+  const version = await database().addToken(ownerDid);
+  const { id } = (await verbs.owners.byDid(database().db, ownerDid)) ?? { id: '' };
+  const onTerm = reconciler();
+  await onTerm.survey(term);
+  const inside = connect({ url: redis().url }, 'write');
+  await expect.poll(() => inside.ping().catch(() => undefined)).toBe('PONG');
+  await inside.del((await inside.keys('*')).filter((key) => !key.endsWith(':built')));
+  await onTerm.survey(term);
+  expect(await verbs.livePool.tokensOf(id)).toEqual([]);
+  await inside.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await expect.poll(async () => {
+    await onTerm.survey(term);
+    return (await verbs.livePool.tokensOf(id).catch(() => [])).map((token) => token.version);
+  }, { timeout: 8000, interval: 200 }).toEqual([version]);
+  expect(await inside.keys(`*:t${String(version)}-*`)).toHaveLength(1);
+});
+
 test('a term that is over begins nothing more', async () => {
   await database().addToken(await database().addOwner(), { dueat: 1000 });
   const over = { ...term, signal: AbortSignal.abort() };

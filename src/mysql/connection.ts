@@ -89,7 +89,7 @@ class PooledDatabase implements Database {
   }
 
   async execute(statement: Statement, signal?: AbortSignal): Promise<Outcome> {
-    const link = await this.#pool.take(statement.label, signal);
+    const link = await this.#take(statement.label, signal);
     try {
       return outcomeOf(await this.#run(link, statement, signal));
     } finally {
@@ -122,7 +122,7 @@ class PooledDatabase implements Database {
    */
   async #onLiveLink(statement: Statement, signal?: AbortSignal, undo?: (link: Link, run: RunOn) => Promise<void>): Promise<{ link: Link; result: unknown }> {
     for (;;) {
-      const link = await this.#pool.take(statement.label, signal);
+      const link = await this.#take(statement.label, signal);
       try {
         return { link, result: await this.#run(link, statement, signal) };
       } catch (error) {
@@ -131,6 +131,17 @@ class PooledDatabase implements Database {
         if (!link.reused || !isConnectionLost(error)) throw error;
         this.#logger.debug({ operation: statement.label }, 'A pooled MySQL connection was dead; asking again on another');
       }
+    }
+  }
+
+  /** A database that gives no connection is one that did not answer; a caller who left is not. */
+  async #take(label: string, signal?: AbortSignal): Promise<Link> {
+    const start = performance.now();
+    try {
+      return await this.#pool.take(label, signal);
+    } catch (error) {
+      if (!signal?.aborted) this.#observe(label, (performance.now() - start) / 1000, false);
+      throw error;
     }
   }
 

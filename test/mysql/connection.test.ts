@@ -8,6 +8,7 @@ import type { Database, DatabaseOptions, Statement } from '../../src/mysql/conne
 import { isDuplicateKey, StatementFailed } from '../../src/mysql/failure.ts';
 import { loadBaseline } from '../harness/baseline.ts';
 import { createDatabase } from '../harness/database.ts';
+import { freePort } from '../harness/ports.ts';
 import type { TestDatabase } from '../harness/database.ts';
 import { startMariaDb } from '../harness/stores.ts';
 import type { MariaDb } from '../harness/stores.ts';
@@ -98,6 +99,16 @@ describe('a session', () => {
     await database.transaction(async (tx) => tx.execute(insert(1)));
     await failureOf(database.execute(insert(1)));
     expect(seen).toEqual([['test.insert', true], ['transaction.commit', true], ['test.insert', false]]);
+  });
+
+  test('tells of a statement for which there was no connection, but not of one that nobody waited for', async () => {
+    const seen: [string, boolean][] = [];
+    const database = open({ port: await freePort(), observe: (operation, _seconds, ok) => { seen.push([operation, ok]); } });
+    await failureOf(database.query({ label: 'test.read', sql: 'SELECT 1' }));
+    await failureOf(database.execute(insert(1)));
+    await failureOf(database.transaction(async (tx) => tx.execute(insert(1))));
+    await failureOf(database.query({ label: 'test.abandoned', sql: 'SELECT 1' }, AbortSignal.abort(new Error('left'))));
+    expect(seen).toEqual([['test.read', false], ['test.insert', false], ['test.insert', false]]);
   });
 });
 

@@ -67,7 +67,7 @@ async function build({ send, journalFolder, database, redis, ring }: CourierSetu
   const db = openDatabase(database, logger);
   const recorder = new AttemptRecorder(journal, keyRing, (attempt, sealed) => persistently(() => pending.put(attempt, sealed)), (attempt) => markSending(db, attempt));
   return {
-    runner: new ErrandRunner(endpoint, recorder, logger),
+    runner: new ErrandRunner(endpoint, recorder, logger, (fault) => void untilLeft(tell({ type: 'fault', fault }))),
     lastMomentMs: send.connectTimeoutMs + send.answerTimeoutMs + 2 * recordingLimitMs + 3000,
     close: async () => {
       disconnectRedis(client);

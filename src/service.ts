@@ -54,7 +54,7 @@ const lastAnswersMs = 2000;
  * @throws where the service cannot start; the message says what to do
  */
 export async function createService(config: Config, logging: Logging): Promise<TokenPoolService> {
-  const metrics = new Metrics({ version, ownerLabels: config.metrics.ownerLabels });
+  const metrics = new Metrics({ version, ownerLabels: config.metrics.ownerLabels, refreshLeadMs: config.refreshWakeUpLeadTime });
   const stores = await openStores(config, logging, metrics);
   const clock = new ClusterClock();
   await followDatabase(stores, clock);
@@ -80,6 +80,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
   const readiness = new Readiness(config.http.shutdownDelay);
   const term = (): Term | undefined => elector?.term;
   const isReady = (): Readiness['answer'] => readiness.answer;
+  metrics.readFrom({ isReady: () => isReady().ready });
   const { application, admin } = buildListeners({ ...ground, version, verbs: waysToVerbs(ground, verbs, sender, term), db: stores.db, redis: ground.reads, feed: subscriber, term, isReady });
   const attemptsEnd = (name: string, ms: number): Service => atStop(name, () => within(ms, verbs.attempts.ended()));
   const lifecycle = new Lifecycle('token pool service', [
@@ -122,7 +123,10 @@ function buildGround(config: Config, logging: Logging, metrics: Metrics, stores:
     code,
     pending: new PendingAnswers(writes, prefix, observe),
     queue: new RefreshQueue(queueOptions({ config, stores }, 'queue'), () => clock.now(), onQueueError({ logging })),
-    courier: new Courier(courierSetup(config, stores), logging.logger('courier'), childEnvironment()),
+    courier: new Courier(courierSetup(config, stores), logging.logger('courier'), childEnvironment(), {
+      onFault: (fault) => (fault === 'journal' ? metrics.journalFailed('append') : metrics.tokenLost()),
+      onRestart: () => metrics.courierRestarted(),
+    }),
     notifier: new Notifier(mailServer(config), logging.logger('mail'), { onOutcome: (outcome) => metrics.mailEnded(outcome) }),
   };
 }

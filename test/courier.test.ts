@@ -30,6 +30,8 @@ let grant: IssuedGrant;
 let folder: string;
 let log: HeardLog;
 let couriers: Courier[];
+/** What the service was told to count. */
+let counted: string[];
 let client: Redis;
 let database: TestDatabase;
 
@@ -55,6 +57,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tps-courier-'));
   log = heardLog();
   couriers = [];
+  counted = [];
   client = new Redis(redis().url);
   await client.flushall();
 });
@@ -78,7 +81,7 @@ function setup(send: Partial<CourierSetup['send']> = {}, url = redis().url): Cou
 }
 
 async function courierWith(options: CourierSetup = setup()): Promise<Courier> {
-  const courier = new Courier(options, log);
+  const courier = new Courier(options, log, {}, { onFault: (fault) => void counted.push(fault), onRestart: () => void counted.push('restart') });
   couriers.push(courier);
   await courier.start();
   return courier;
@@ -188,6 +191,14 @@ describe('The courier', () => {
     const courier = await courierWith(setup({}, 'redis://127.0.0.1:1'));
     expect(await courier.post(errandFor(grant))).toMatchObject({ kind: 'granted' });
     expect(revealed(await journalled())).toEqual(newest());
+    expect(counted).toEqual([]);
+  });
+
+  it('has the service count each record that the disk did not take, and an answer that no place took', async () => {
+    await writeFile(join(folder, 'journal'), 'a file is in the way');
+    const courier = await courierWith(setup({}, 'redis://127.0.0.1:1'));
+    expect(await courier.post(errandFor(grant))).toMatchObject({ kind: 'granted' });
+    expect(counted.sort()).toEqual(['journal', 'journal', 'unkept']);
   });
 
   it('answers although the disk cannot be written to, says so, and keeps the tokens in Redis', async () => {
@@ -196,6 +207,7 @@ describe('The courier', () => {
     expect(await courier.post(errandFor(grant))).toMatchObject({ kind: 'granted' });
     expect(revealed(await pending())).toEqual(newest());
     expect(log.lines).toContainEqual(expect.stringContaining('error The journal cannot be written to'));
+    expect(counted).not.toContain('unkept');
   });
 
   it('sends nothing to an endpoint whose certificate is not trusted', async () => {
@@ -228,6 +240,7 @@ describe('The end of the courier', () => {
     expect(await underWay).toEqual({ kind: 'in_doubt', status: null, detail: 'the courier ended without an answer' });
     expect(await courier.post(errandFor(provider.createGrant(), 'attempt-2'))).toMatchObject({ kind: 'granted' });
     expect(courier.pid).not.toBe(first);
+    expect(counted).toEqual(['restart']);
     expect(await phases()).toEqual(['sending', 'sending', 'granted']);
     expect(provider.account.presentedAgain).toBe(0);
   });

@@ -37,7 +37,7 @@ export class AttemptRecorder {
   }
 
   /** One promise a place; each resolves when the answer is durable there. */
-  granted(attempt: Attempt, grant: Grant): readonly Promise<void>[] {
+  granted(attempt: Attempt, grant: Grant): readonly [journal: Promise<void>, redis: Promise<void>] {
     const { attempt: id, version, ownerDid, issuedAt } = attempt;
     const answer: KeptAnswer = { attempt: id, version, ownerDid, issuedAt, ...grant };
     const journalled = this.#journal.append({ attempt: id, phase: 'granted', payload: writeAnswer(answer) });

@@ -7,9 +7,13 @@ export type ToCourier =
   | { readonly type: 'errand'; readonly errand: Errand }
   | { readonly type: 'stop' };
 
+/** What went wrong with keeping: `journal`, the journal did not take a record in time; `unkept`, no place took a granted answer. */
+export type RecordingFault = 'journal' | 'unkept';
+
 export type FromCourier =
   | { readonly type: 'ready' }
   | { readonly type: 'answer'; readonly attempt: string; readonly answer: ErrandAnswer }
+  | { readonly type: 'fault'; readonly fault: RecordingFault }
   | { readonly type: 'log'; readonly level: keyof Logger; readonly fields: object; readonly message: string };
 
 const wrapping = 'secret value';

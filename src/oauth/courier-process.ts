@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import type { Logger } from '../runtime/log.ts';
-import { packed, unpacked, type FromCourier, type ToCourier } from './courier-message.ts';
+import { packed, unpacked, type FromCourier, type RecordingFault, type ToCourier } from './courier-message.ts';
 
 const entry = fileURLToPath(new URL(`../courier${extname(import.meta.url)}`, import.meta.url));
 
@@ -12,6 +12,7 @@ const memoryLimits = ['--max-old-space-size=128', '--max-semi-space-size=4'];
 
 export interface CourierProcessEvents {
   readonly onAnswer: (message: FromCourier & { type: 'answer' }) => void;
+  readonly onFault: (fault: RecordingFault) => void;
   /** It takes errands from now on. */
   readonly onReady: () => void;
   /** It is gone; every answer that it had handed over has been delivered. */
@@ -53,6 +54,7 @@ export class CourierProcess {
   #receive(message: FromCourier, events: CourierProcessEvents): void {
     if (message.type === 'ready') events.onReady();
     else if (message.type === 'answer') events.onAnswer(message);
+    else if (message.type === 'fault') events.onFault(message.fault);
     else this.#logger[message.level]({ ...message.fields, process: 'courier' }, message.message);
   }
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Service } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/log.ts';
+import type { RecordingFault } from './courier-message.ts';
 import { CourierProcess } from './courier-process.ts';
 import { recordingLimitMs, type Errand, type ErrandAnswer } from './errand.ts';
 import { refreshRequest } from './refresh-request.ts';
@@ -10,6 +11,13 @@ import type { SendOptions } from './send.ts';
 /** What the courier is told when it starts; the rest is known to its own entry. */
 export interface CourierSetup {
   readonly send: SendOptions;
+}
+
+/** For whoever counts. */
+export interface CourierEvents {
+  readonly onFault?: (fault: RecordingFault) => void;
+  /** It ended by itself and is started again. */
+  readonly onRestart?: () => void;
 }
 
 const startLimitMs = 20_000;
@@ -31,6 +39,7 @@ export class Courier implements Service {
   readonly #setup: CourierSetup;
   readonly #logger: Logger;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #events: CourierEvents;
   readonly #outstanding = new Map<string, { resolve: (answer: ErrandAnswer) => void; overdue: NodeJS.Timeout }>();
   #process: CourierProcess | undefined;
   #isUp = false;
@@ -41,10 +50,11 @@ export class Courier implements Service {
   #state: 'stopped' | 'running' | 'stopping' = 'stopped';
 
   /** @param env the environment of the process, such as `NODE_EXTRA_CA_CERTS`; it inherits nothing, for secrets may stand in ours */
-  constructor(setup: CourierSetup, logger: Logger, env: Readonly<Record<string, string>> = {}) {
+  constructor(setup: CourierSetup, logger: Logger, env: Readonly<Record<string, string>> = {}, events: CourierEvents = {}) {
     this.#setup = setup;
     this.#logger = logger;
     this.#env = env;
+    this.#events = events;
   }
 
   get pid(): number | undefined {
@@ -108,6 +118,7 @@ export class Courier implements Service {
     this.#process = new CourierProcess(this.#setup, this.#env, this.#logger, {
       onReady: () => this.#onUp(),
       onAnswer: ({ attempt, answer }) => this.#settle(attempt, answer),
+      onFault: (fault) => this.#events.onFault?.(fault),
       onEnd: () => this.#onEnd(performance.now() - begun),
     });
   }
@@ -126,6 +137,7 @@ export class Courier implements Service {
     if (this.#state !== 'running') return;
     if (ranForMs > backoffMs.longest) this.#backoffMs = backoffMs.first;
     this.#logger.error({ restartInMs: this.#backoffMs }, 'The courier ended; it is started again');
+    this.#events.onRestart?.();
     this.#restart = setTimeout(() => this.#launch(), this.#backoffMs);
     this.#backoffMs = Math.min(this.#backoffMs * 2, backoffMs.longest);
   }

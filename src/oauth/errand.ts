@@ -1,5 +1,6 @@
 import type { Grant, RefreshFailure, TokenAnswer } from '../domain/refresh-outcome.ts';
 import type { Logger } from '../runtime/log.ts';
+import type { RecordingFault } from './courier-message.ts';
 import type { RefreshCredentials } from './refresh-request.ts';
 import type { TokenEndpoint } from './token-endpoint.ts';
 
@@ -27,7 +28,7 @@ export interface ErrandRecorder {
   /** Moves the claim on to `sending`. False: it is no longer held, so nothing may leave. */
   mayLeave(errand: Errand): Promise<boolean>;
   sending(errand: Errand): Promise<void>;
-  granted(errand: Errand, grant: Grant): readonly Promise<void>[];
+  granted(errand: Errand, grant: Grant): readonly [journal: Promise<void>, redis: Promise<void>];
   ended(phase: 'refused' | 'not_left' | 'in_doubt', errand: Errand): Promise<void>;
 }
 
@@ -42,12 +43,14 @@ export class ErrandRunner {
   readonly #endpoint: Pick<TokenEndpoint, 'refresh'>;
   readonly #recorder: ErrandRecorder;
   readonly #logger: Logger;
+  readonly #onFault: (fault: RecordingFault) => void;
   readonly #underWay = new Set<Promise<unknown>>();
 
-  constructor(endpoint: Pick<TokenEndpoint, 'refresh'>, recorder: ErrandRecorder, logger: Logger) {
+  constructor(endpoint: Pick<TokenEndpoint, 'refresh'>, recorder: ErrandRecorder, logger: Logger, onFault: (fault: RecordingFault) => void) {
     this.#endpoint = endpoint;
     this.#recorder = recorder;
     this.#logger = logger;
+    this.#onFault = onFault;
   }
 
   /** Records that the request leaves, sends it, keeps what was granted in at least one durable place if any can be reached. */
@@ -61,14 +64,14 @@ export class ErrandRunner {
   }
 
   async #carryOut(errand: Errand): Promise<ErrandAnswer> {
-    const noted = this.#record(errand, 'sending', this.#recorder.sending(errand), 'error').catch(() => undefined);
+    const noted = this.#record(errand, 'sending', 'journal', this.#recorder.sending(errand), 'error').catch(() => undefined);
     const begun = performance.now();
     const [isHeld] = await Promise.all([this.#isHeld(errand), noted]);
     // What took long counts as not made: whoever settles the claim may have seen it grow old.
     if (!isHeld || performance.now() - begun > freshClaimMs) return { kind: 'given_back' };
     const answer = await this.#endpoint.refresh(errand, errand.retryStatuses);
     if (answer.kind === 'granted') await this.#keep(errand, answer.grant);
-    else this.#record(errand, answer.kind, this.#recorder.ended(endOf(answer), errand), 'warn').catch(() => undefined);
+    else this.#record(errand, answer.kind, 'journal', this.#recorder.ended(endOf(answer), errand), 'warn').catch(() => undefined);
     return answer;
   }
 
@@ -80,17 +83,20 @@ export class ErrandRunner {
   }
 
   async #keep(errand: Errand, grant: Grant): Promise<void> {
-    const places = this.#recorder.granted(errand, grant).map((place) => this.#record(errand, 'granted', place, 'warn'));
+    const [journal, redis] = this.#recorder.granted(errand, grant);
+    const places = [this.#record(errand, 'granted', 'journal', journal, 'warn'), this.#record(errand, 'granted', 'redis', redis, 'warn')];
     await Promise.any(places).catch(() => {
+      this.#onFault('unkept');
       this.#logger.error({ attempt: errand.attempt, ownerDid: errand.ownerDid }, 'A granted answer could not be kept; until it is recorded it is in memory only');
     });
   }
 
   /** Rejects when the record is not known to be in its place within the limit. */
-  #record(errand: Errand, phase: string, recording: Promise<void>, level: 'warn' | 'error'): Promise<void> {
+  #record(errand: Errand, phase: string, place: 'journal' | 'redis', recording: Promise<void>, level: 'warn' | 'error'): Promise<void> {
     const bounded = within(recordingLimitMs, recording).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#logger[level]({ attempt: errand.attempt, phase, reason }, 'The course of an attempt could not be recorded in one of its places');
+      if (place === 'journal') this.#onFault('journal');
+      this.#logger[level]({ attempt: errand.attempt, phase, place, reason }, 'The course of an attempt could not be recorded in one of its places');
       throw error;
     });
     return this.#track(bounded);

@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '../domain/errors.ts';
 import { discardSettled, keptAnswers, keptAttempts } from '../journal/journal-reader.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
@@ -30,18 +31,32 @@ export class JournalReplay {
 
   /** Ends after the answer it is at when `signal` aborts: what is left stays in the journal. */
   async replay(signal: AbortSignal): Promise<void> {
-    const { folder, ring } = this.#parts;
-    const missing = await this.#missing(signal);
-    if (missing.size > 0) {
-      for await (const answer of keptAnswers(folder, ring, (attempt) => missing.has(attempt))) {
-        if (signal.aborted) return;
-        await this.#redeem(answer, signal);
-      }
-    }
-    await discardSettled(folder, async (attempt) => {
+    await this.#counted('read', signal, () => this.#recordMissing(signal));
+    if (signal.aborted) return;
+    await this.#counted('clear', signal, () => discardSettled(this.#parts.folder, async (attempt) => {
       signal.throwIfAborted();
       return this.#isSettled(attempt);
-    });
+    }));
+  }
+
+  /** A database that is away is no failure of the journal. */
+  async #counted(operation: 'read' | 'clear', signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof StoreUnavailable)) this.#parts.metrics.journalFailed(operation);
+      throw error;
+    }
+  }
+
+  async #recordMissing(signal: AbortSignal): Promise<void> {
+    const { folder, ring } = this.#parts;
+    const missing = await this.#missing(signal);
+    if (missing.size === 0) return;
+    for await (const answer of keptAnswers(folder, ring, (attempt) => missing.has(attempt))) {
+      if (signal.aborted) return;
+      await this.#redeem(answer, signal);
+    }
   }
 
   /** Those attempts with a kept answer that the record still waits for. Nearly all were recorded long ago, so they are looked up many at a time. */

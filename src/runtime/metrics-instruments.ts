@@ -28,7 +28,7 @@ function create(registry: Registry) {
     refreshes: histogram('refresh_seconds', 'Duration of a refresh from its claim to its record, by outcome.', refreshBuckets, 'outcome'),
     refreshesRunning: gauge('refreshes_running', 'Refreshes under way on this node.'),
     slots: gauge('slots', 'Slots that need care, by state.', 'state'),
-    lostTokens: counter('lost_tokens_total', 'Tokens that a provider issued and that could not be kept.'),
+    lostTokens: counter('lost_tokens_total', 'Tokens that a provider issued and that neither journal nor Redis could keep.'),
     lapsedTokens: counter('lapsed_tokens_total', 'Tokens that expired before they were replaced.'),
     replays: counter('replayed_answers_total', 'Answers of providers recorded after a crash or takeover.', 'from'),
     reconciled: counter('reconciled_slots_total', 'Slots that the reconciler had to put right.', 'reason'),
@@ -46,6 +46,9 @@ function create(registry: Registry) {
     journalFailures: counter('journal_failures_total', 'Failures of the local journal.', 'operation'),
     nearCache: gauge('near_cache_entries', 'Owners in the near-cache, by whether the entry is trusted.', 'state'),
     clockAhead: gauge('wall_clock_ahead_seconds', "Time by which this machine's wall clock is ahead of the cluster's."),
+    courierRestarts: counter('courier_restarts_total', 'Times that the courier ended by itself and was started again.'),
+    ready: gauge('ready', '1 while load may be sent to this node, else 0.'),
+    lead: gauge('refresh_lead_seconds', 'Time before the expiry of a token at which its refresh starts at the latest.'),
     build: gauge('build_info', '1, with the versions as labels.', 'version', 'node'),
   };
 }

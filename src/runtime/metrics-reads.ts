@@ -19,6 +19,9 @@ export class ReadCounters {
       labelNames: ['source', 'outcome'],
       registers: [registry],
     });
+    // Of a series that appears with its first event, Prometheus sees no increase.
+    for (const source of ['redis', 'mysql'] as const) this.#begin(source, 'served');
+    this.#begin('none', 'failed');
   }
 
   servedFromMemory(): void {
@@ -26,15 +29,18 @@ export class ReadCounters {
   }
 
   count(source: ReadSource, outcome: ReadOutcome): void {
-    const key = `${source} ${outcome}`;
-    const entry = this.#counts.get(key);
-    if (entry === undefined) this.#counts.set(key, { source, outcome, count: 1 });
-    else entry.count += 1;
+    (this.#counts.get(`${source} ${outcome}`) ?? this.#begin(source, outcome)).count += 1;
   }
 
   collect(): void {
     this.#counter.reset();
     this.#counter.inc({ source: 'memory', outcome: 'served' }, this.#fromMemory);
     for (const { source, outcome, count } of this.#counts.values()) this.#counter.inc({ source, outcome }, count);
+  }
+
+  #begin(source: ReadSource, outcome: ReadOutcome): { count: number } {
+    const entry = { source, outcome, count: 0 };
+    this.#counts.set(`${source} ${outcome}`, entry);
+    return entry;
   }
 }

@@ -11,6 +11,8 @@ export interface MetricsOptions {
   readonly version: string;
   /** Owners that get series of their own, 0 or more. */
   readonly ownerLabels?: number;
+  /** ms before expiry at which a refresh starts at the latest; 0 where nobody says. */
+  readonly refreshLeadMs?: number;
   /** Whether the process and Node.js are measured too. */
   readonly runtime?: boolean;
 }
@@ -21,9 +23,16 @@ export interface MetricSources {
   readonly nearCache: () => { readonly trusted: number; readonly suspect: number };
   /** ms by which this machine's wall clock is ahead of the cluster's. */
   readonly wallClockAheadMs: () => number;
+  /** Whether load may be sent to this node. */
+  readonly isReady: () => boolean;
 }
 
-export type RefreshEnd = 'refreshed' | 'not_due' | 'unreachable' | 'unavailable' | 'invalid_client' | 'invalid_grant' | 'refused' | 'in_doubt' | 'error';
+const refreshEnds = ['refreshed', 'not_due', 'unreachable', 'unavailable', 'invalid_client', 'invalid_grant', 'refused', 'in_doubt', 'error'] as const;
+const mailEnds = ['sent', 'failed', 'dropped'] as const;
+const feedBreaks = ['gap', 'silence', 'reconnect'] as const;
+const journalWork = ['append', 'read', 'clear'] as const;
+
+export type RefreshEnd = (typeof refreshEnds)[number];
 
 /** Everything that is counted and measured, as a vocabulary. Durations are in seconds. */
 export class Metrics {
@@ -33,9 +42,13 @@ export class Metrics {
   readonly #tokens: TokenGauges;
   #sources: Partial<MetricSources> = {};
 
-  constructor({ version, ownerLabels = 100, runtime = true }: MetricsOptions) {
+  #isMaster = false;
+
+  constructor({ version, ownerLabels = 100, refreshLeadMs = 0, runtime = true }: MetricsOptions) {
     this.#tokens = new TokenGauges(this.#registry, ownerLabels);
     this.#all.build.set({ version, node: process.version }, 1);
+    this.#all.lead.set(refreshLeadMs / 1000);
+    this.#beginAtZero();
     if (runtime) collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -95,14 +108,15 @@ export class Metrics {
     this.#all.refreshes.observe({ outcome }, seconds);
   }
 
-  /** How many slots need care, as counted in the system of record. */
+  /** How many slots need care, as counted in the system of record; of the master alone, for those of a node that no longer is would stay. */
   slotsCounted(counts: { readonly inDoubt: number; readonly stopped: number; readonly dead: number }): void {
+    if (!this.#isMaster) return;
     this.#all.slots.set({ state: 'in_doubt' }, counts.inDoubt);
     this.#all.slots.set({ state: 'stopped' }, counts.stopped);
     this.#all.slots.set({ state: 'dead' }, counts.dead);
   }
 
-  /** A provider issued a token and none of the places that should keep it did. */
+  /** A provider issued a token and none of the places that keep it until it is recorded did. */
   tokenLost(): void {
     this.#all.lostTokens.inc();
   }
@@ -122,20 +136,26 @@ export class Metrics {
   }
 
   becameMaster(epoch: number): void {
+    this.#isMaster = true;
     this.#all.failovers.inc();
     this.#all.lease.set(1);
     this.#all.epoch.set(epoch);
   }
 
   becameFollower(): void {
+    this.#isMaster = false;
     this.#all.lease.set(0);
+    this.#all.slots.reset();
+    this.#all.queue.reset();
   }
 
   epochSeen(epoch: number): void {
     this.#all.epoch.set(epoch);
   }
 
+  /** Of the master alone, too. */
   queueMeasured(counts: Readonly<Record<'waiting' | 'delayed' | 'active' | 'failed', number>>): void {
+    if (!this.#isMaster) return;
     for (const [state, count] of Object.entries(counts)) this.#all.queue.set({ state }, count);
   }
 
@@ -149,28 +169,43 @@ export class Metrics {
     this.#all.stores.observe({ store, operation, ok: String(ok) }, seconds);
   }
 
-  mailEnded(outcome: 'sent' | 'failed' | 'dropped'): void {
+  mailEnded(outcome: (typeof mailEnds)[number]): void {
     this.#all.mails.inc({ outcome });
   }
 
   /** `gap`: a number was missing; `silence`: no heartbeat came; `reconnect`: the connection was lost. */
-  feedBroken(reason: 'gap' | 'silence' | 'reconnect'): void {
+  feedBroken(reason: (typeof feedBreaks)[number]): void {
     this.#all.feedGaps.inc({ reason });
   }
 
-  journalFailed(operation: 'append' | 'sync' | 'read' | 'clear'): void {
+  /** `append`: it did not take what was written, or not in time; `read`, `clear`: what it holds could not be looked through or removed. */
+  journalFailed(operation: (typeof journalWork)[number]): void {
     this.#all.journalFailures.inc({ operation });
+  }
+
+  courierRestarted(): void {
+    this.#all.courierRestarts.inc();
+  }
+
+  /** What can be known beforehand is there from the start: of a counter that appears with its first event, Prometheus sees no increase. */
+  #beginAtZero(): void {
+    for (const outcome of refreshEnds) this.#all.refreshes.zero({ outcome });
+    for (const outcome of mailEnds) this.#all.mails.inc({ outcome }, 0);
+    for (const reason of feedBreaks) this.#all.feedGaps.inc({ reason }, 0);
+    for (const operation of journalWork) this.#all.journalFailures.inc({ operation }, 0);
+    for (const from of ['journal', 'redis']) this.#all.replays.inc({ from }, 0);
   }
 
   #collect(): void {
     this.#reads.collect();
     this.#tokens.collect();
-    const { nearCache, wallClockAheadMs } = this.#sources;
+    const { nearCache, wallClockAheadMs, isReady } = this.#sources;
     if (nearCache) {
       const { trusted, suspect } = nearCache();
       this.#all.nearCache.set({ state: 'trusted' }, trusted);
       this.#all.nearCache.set({ state: 'suspect' }, suspect);
     }
     if (wallClockAheadMs) this.#all.clockAhead.set(wallClockAheadMs() / 1000);
+    if (isReady) this.#all.ready.set(isReady() ? 1 : 0);
   }
 }

@@ -25,7 +25,8 @@ function running(answer: TokenAnswer, recorder: Partial<ErrandRecorder> = {}) {
   const endpoint = { refresh: async () => (steps.push('sent'), answer) };
   const done = async (step: string): Promise<void> => void steps.push(step);
   const whole: ErrandRecorder = { mayLeave: () => Promise.resolve(true), sending: () => done('sending'), granted: () => [done('journal'), done('pending')], ended: (phase) => done(phase), ...recorder };
-  return { steps, log, runner: new ErrandRunner(endpoint, whole, log) };
+  const faults: string[] = [];
+  return { steps, log, faults, runner: new ErrandRunner(endpoint, whole, log, (fault) => void faults.push(fault)) };
 }
 
 describe('An errand', () => {
@@ -48,30 +49,32 @@ describe('An errand', () => {
   });
 
   it('goes on where the disk cannot be written to, and says so', async () => {
-    const { runner, steps, log } = running(granted, { sending: fails });
+    const { runner, steps, log, faults } = running(granted, { sending: fails });
     expect(await runner.run(errand)).toBe(granted);
     expect(steps).toEqual(['sent', 'journal', 'pending']);
     expect(log.lines).toEqual([expect.stringContaining('error The course of an attempt could not be recorded')]);
+    expect(faults).toEqual(['journal']);
   });
 
   it('waits no longer than a second for a disk that hangs', async () => {
-    const { runner, steps } = running(granted, { sending: never });
+    const { runner, steps, faults } = running(granted, { sending: never });
     const begun = performance.now();
     await runner.run(errand);
     expect(performance.now() - begun).toBeGreaterThan(900);
     expect(steps).toContain('sent');
+    expect(faults).toEqual(['journal']);
   });
 
   it('is not answered before one place has it', async () => {
-    const places = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
-    const { runner, steps } = running(granted, { granted: () => (steps.push('granted'), places.map(({ promise }) => promise)) });
+    const places = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()] as const;
+    const { runner, steps } = running(granted, { granted: () => (steps.push('granted'), [places[0].promise, places[1].promise]) });
     let answered = false;
     const answer = runner.run(errand).then(() => (answered = true));
     await expect.poll(() => steps).toContain('granted');
     expect(answered).toBe(false);
-    places[1]?.resolve(undefined);
+    places[1].resolve(undefined);
     await answer;
-    places[0]?.resolve(undefined);
+    places[0].resolve(undefined);
     await runner.idle();
   });
 
@@ -88,8 +91,16 @@ describe('An errand', () => {
   });
 
   it('is answered where no place has it, and that is an error', async () => {
-    const { runner, log } = running(granted, { granted: () => [fails(), fails()] });
+    const { runner, log, faults } = running(granted, { granted: () => [fails(), fails()] });
     expect(await runner.run(errand)).toBe(granted);
     expect(log.lines).toContainEqual(expect.stringMatching(/^error A granted answer could not be kept.*"attempt":"a1"/));
+    expect(faults.sort()).toEqual(['journal', 'unkept']);
+  });
+
+  it('of which Redis alone does not get the answer is kept, and no fault of the journal', async () => {
+    const { runner, faults } = running(granted, { granted: () => [Promise.resolve(), fails()] });
+    await runner.run(errand);
+    await runner.idle();
+    expect(faults).toEqual([]);
   });
 });

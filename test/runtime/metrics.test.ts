@@ -109,19 +109,20 @@ test('every word of the vocabulary moves its metric', async () => {
   metrics.refreshBegan();
   metrics.refreshBegan();
   metrics.refreshEnded('refreshed', 0.2);
-  metrics.slotsCounted({ inDoubt: 1, stopped: 2, dead: 3 });
   metrics.tokenLost();
   metrics.tokenLapsed();
   metrics.answerReplayed('journal');
   metrics.slotReconciled('overdue');
   metrics.becameMaster(7);
+  metrics.slotsCounted({ inDoubt: 1, stopped: 2, dead: 3 });
   metrics.queueMeasured({ waiting: 1, delayed: 5, active: 2, failed: 0 });
   metrics.jobBegan(-3);
   metrics.storeAnswered('mysql', 'tokens.valid', true, 0.003);
   metrics.mailEnded('sent');
   metrics.feedBroken('gap');
   metrics.journalFailed('append');
-  metrics.readFrom({ nearCache: () => ({ trusted: 4, suspect: 1 }), wallClockAheadMs: () => -250 });
+  metrics.courierRestarted();
+  metrics.readFrom({ nearCache: () => ({ trusted: 4, suspect: 1 }), wallClockAheadMs: () => -250, isReady: () => true });
   expect(Object.fromEntries(await scrape(metrics))).toMatchObject({
     'tokenpool_request_failures_total{route="/tokenservice/:ownerId",code="TPS0005"}': 1,
     'tokenpool_waiting_callers': 1,
@@ -148,12 +149,45 @@ test('every word of the vocabulary moves its metric', async () => {
     'tokenpool_near_cache_entries{state="trusted"}': 4,
     'tokenpool_near_cache_entries{state="suspect"}': 1,
     'tokenpool_wall_clock_ahead_seconds': -0.25,
+    'tokenpool_courier_restarts_total': 1,
+    'tokenpool_ready': 1,
     [`tokenpool_build_info{version="1.2.3",node="${process.version}"}`]: 1,
   });
   metrics.becameFollower();
   metrics.epochSeen(8);
   const samples = await scrape(metrics);
   expect([samples.get('tokenpool_lease_held'), samples.get('tokenpool_epoch')]).toEqual([0, 8]);
+});
+
+test('what the master counts is said by no other node, not even by one that was master before', async () => {
+  const metrics = made();
+  const said = async (): Promise<string[]> => [...(await scrape(metrics)).keys()].filter((name) => /^tokenpool_(slots|queue_jobs)/.test(name));
+  const count = (): void => {
+    metrics.slotsCounted({ inDoubt: 1, stopped: 2, dead: 3 });
+    metrics.queueMeasured({ waiting: 1, delayed: 5, active: 2, failed: 0 });
+  };
+  count();
+  expect(await said()).toEqual([]);
+  metrics.becameMaster(1);
+  count();
+  expect(await said()).toHaveLength(7);
+  metrics.becameFollower();
+  expect(await said()).toEqual([]);
+  count();
+  expect(await said()).toEqual([]);
+});
+
+test('what is watched for its increase is there before its first event', async () => {
+  const samples = await scrape(made());
+  const expected = [
+    'reads_total{source="none",outcome="failed"}', 'mails_total{outcome="failed"}', 'mails_total{outcome="dropped"}', 'feed_gaps_total{reason="silence"}',
+    'journal_failures_total{operation="append"}', 'refresh_seconds_count{outcome="invalid_client"}', 'lost_tokens_total', 'lapsed_tokens_total', 'courier_restarts_total',
+  ];
+  for (const name of expected) expect(samples.get(`tokenpool_${name}`), name).toBe(0);
+});
+
+test('the lead of refreshes is said in seconds', async () => {
+  expect((await scrape(new Metrics({ version: '1.2.3', runtime: false, refreshLeadMs: 30_000 }))).get('tokenpool_refresh_lead_seconds')).toBe(30);
 });
 
 test('two of them share nothing', async () => {

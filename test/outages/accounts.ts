@@ -49,11 +49,20 @@ export async function lapsesSince(stage: Stage, mark: Mark): Promise<LapseAccoun
 /** A metric without labels, as the nodes tell it that answer, by process id. */
 export async function valuesOf(nodes: readonly NodeProcess[], name: string): Promise<Map<number, number>> {
   const values = await Promise.all(nodes.map(async ({ pid, adminUrl }) => {
-    const text = await fetch(`${adminUrl}/metrics`, { signal: AbortSignal.timeout(5000) }).then((answer) => answer.text(), () => '');
+    const text = await metricsAt(adminUrl);
     const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1];
     return value === undefined ? [] : [[pid, Number(value)] as const];
   }));
   return new Map(values.flat());
+}
+
+/** Empty where nobody listens. @throws Error where somebody does and does not answer, however busy the machine */
+async function metricsAt(adminUrl: string): Promise<string> {
+  const signal = AbortSignal.timeout(30_000);
+  return fetch(`${adminUrl}/metrics`, { signal, headers: { connection: 'close' } }).then((answer) => answer.text(), () => {
+    if (signal.aborted) throw new Error(`${adminUrl}/metrics does not answer`);
+    return '';
+  });
 }
 
 /** The book's key of each row of `tsttoken`. */

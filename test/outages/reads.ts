@@ -66,14 +66,22 @@ export interface ReadSummary {
 }
 
 export function summaryOf(reads: readonly NotedRead[]): ReadSummary {
-  const tookMs = ({ sentAt, endedAt }: NotedRead): number => endedAt - sentAt;
-  const good = reads.filter(({ why }) => why === undefined).map(tookMs).sort((a, b) => a - b);
+  const good = reads.filter(({ why }) => why === undefined);
   const bad = reads.filter(({ why }) => why !== undefined);
   return {
     served: good.length,
-    slowestMs: good.at(-1) ?? 0,
-    p99Ms: good[Math.floor(good.length * 0.99)] ?? 0,
+    slowestMs: Math.max(0, ...good.map(tookMs)),
+    p99Ms: percentile(good, 0.99),
     failed: new Map([...Map.groupBy(bad, ({ why }) => why ?? '')].map(([why, all]) => [why, all.length])),
     longestRefusalMs: Math.max(0, ...bad.map(tookMs)),
   };
+}
+
+/** Within what time, ms, this share (0 to 1) of the reads ended. */
+export function percentile(reads: readonly NotedRead[], share: number): number {
+  return reads.map(tookMs).sort((a, b) => a - b)[Math.floor(reads.length * share)] ?? 0;
+}
+
+function tookMs({ sentAt, endedAt }: NotedRead): number {
+  return endedAt - sentAt;
 }

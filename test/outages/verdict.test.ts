@@ -14,7 +14,7 @@ function read(over: Partial<NotedRead> = {}): NotedRead {
 }
 
 const expired = ['a', 'b'].map((key) => ({ key, owner: 'brief 0', lasts: false, expiresAt: from + 20_000, succeededAt: until + 500 }));
-const reads = [read(), read({ why: 'TPS0005' }), read({ why: 'TP0002' }), read({ owner: 'lasting 1', lasts: true })];
+const reads = [read(), read({ why: 'TPS0005' }), read({ why: 'TP0002' }), read({ owner: 'lasting 1', lasts: true, endedAt: from + 30_002 })];
 
 const standing: OutageFacts = {
   outage: { name: 'MySQL', seconds: 60, begin: () => Promise.resolve(), end: () => Promise.resolve() },
@@ -54,6 +54,7 @@ describe('a promise is broken by', () => {
   test.each<[string, Partial<OutageFacts>, RegExp]>([
     ['too few reads', { reads: reads.slice(1) }, /enough traffic/],
     ['a failed read of an owner whose tokens live longer', { reads: [...reads, read({ lasts: true, why: 'TP0002' })] }, /live longer/],
+    ['reads that take their time, though there is a token', { reads: [...reads, read({ owner: 'lasting 1', lasts: true, endedAt: from + 31_000 })] }, /at once/],
     ['a token that is not good', { reads: [...reads, read({ why: 'expired', badToken: true })] }, /handed out/],
     ['a read that failed though there was a token', { failedInVain: [read({ why: 'TPS0005' })] }, /held a token/],
     ['a read that failed when all was well again', { reads: [...reads, read({ sentAt: until + 2000, endedAt: until + 4000, why: 'TPS0005' })] }, /before, or once/],

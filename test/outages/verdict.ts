@@ -1,5 +1,5 @@
 import type { OutageFacts } from './outage.ts';
-import { summaryOf, type NotedRead } from './reads.ts';
+import { percentile, summaryOf, type NotedRead } from './reads.ts';
 import type { StartFacts } from './start-without-stores.ts';
 
 export interface Promised {
@@ -25,6 +25,8 @@ export interface Bounds {
 const codesAllowed = ['TPS0005', 'TP0002'];
 /** A refresh that was claimed when MySQL went away may still be sent, ms: see `recordingLimitMs` in `src/oauth/errand.ts`. */
 const underWayMs = 2000;
+/** What is at once on a machine that is busy, ms: a look at stores that do not answer would take longer. */
+const atOnceMs = 500;
 /** Slack for a refusal on a busy machine, ms. A caller whose node is killed waits anew at another. */
 const refusalSlackMs = 2000;
 
@@ -39,6 +41,7 @@ function always(facts: OutageFacts, { recoveredMs, leastReads }: Bounds): Promis
   return [
     least('there was enough traffic to tell', reads.length, leastReads, 'reads'),
     none('no read failed of an owner whose tokens live longer', failed(lasting).length, `of ${lasting.length} reads`),
+    most('they were read at once, nine in ten', percentile(lasting.filter(({ sentAt }) => sentAt > facts.from && sentAt < until), 0.9), atOnceMs),
     none('no token was handed out that was expired, revoked or of another owner', reads.filter(({ badToken }) => badToken).length, 'bad tokens'),
     none('no read failed while the record held a token of the owner', facts.failedInVain.length, `of ${failed(reads).length} failed reads`),
     none('no read failed before, or once every slot had a fresh token', late.length + failed(reads).filter(({ endedAt }) => endedAt < facts.from).length, 'reads'),

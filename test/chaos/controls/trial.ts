@@ -1,10 +1,11 @@
 import { examine } from '../checker/check-all.ts';
+import { converged } from '../checker/converged.ts';
 import { installHistory } from '../checker/history.ts';
 import { readLedger } from '../checker/ledger.ts';
 import { Diary } from '../diary.ts';
 import type { Evidence, Finding } from '../evidence.ts';
 import { gather } from '../gather.ts';
-import { Observers, redisPrefix } from '../observers.ts';
+import { Observers } from '../observers.ts';
 import type { LegFigures } from '../report.ts';
 import type { Guard } from '../sabotage/guards.ts';
 import { readFigures } from '../served.ts';
@@ -79,7 +80,7 @@ async function tempted(world: World, { tempt, caughtBy }: Control, isHarmless: b
   await observers.dismissOperator();
   try {
     const stage = new Stage(world, diary, observers, isHarmless, caughtBy);
-    await stage.until('the live pool is built', async () => (await observers.redis.exists(`${redisPrefix}:built`)) === 1);
+    await stage.until('the token has been taken in', async () => (await converged(stage.evidence(), 0)).violations.length === 0);
     await tempt(stage);
     return gather(world, diary, observers, await observers.stop());
   } catch (error) {

@@ -36,7 +36,7 @@ export const guards = {
   // Each of these stands beside one of the above, and would hold where that one did not.
   'attempt check of the record': [{ module: 'mysql/outcomes.js', text: 'parent?.isvalid === true && parent.attempt === token.attempt', instead: 'parent !== undefined' }],
   'policy check of the settler': [{ module: 'leader/orphan-settler.js', text: `settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again'`, instead: 'true' }],
-  'unsent claims end with the term': [{ module: 'pool/refresh-token.js', text: 'if (term.signal.aborted)', instead: 'if (false)' }],
+  'unsent claims end with the term': [{ module: 'pool/refresh-token.js', text: 'this.#carryOut(claimed, term, cause)', instead: 'this.#carryOut(claimed, { signal: new AbortController().signal }, cause)' }],
 } as const satisfies Readonly<Record<string, readonly Removal[]>>;
 
 export type Guard = keyof typeof guards;

@@ -72,7 +72,14 @@ export class World {
     await record.addOwner({ ownerId: 'has nothing yet', grants: [] });
     const orders = new Orders(folder);
     const members = await Promise.all(Array.from({ length: options.nodes }, (_, index) => startMember(`node-${index + 1}`, { record, redis, folder }, options)));
-    await Promise.all(members.map(({ node }) => node.process.waitReady(60_000)));
+    try {
+      await Promise.all(members.map(({ node }) => node.process.waitReady(60_000)));
+    } catch (error) {
+      // A node that cannot start would be started again and again.
+      await removeMembers(members);
+      await Promise.all([redis.remove(), record.mariaDb.remove(), rm(folder, { recursive: true, force: true })]);
+      throw error;
+    }
     const balancer = await startBalancer({ targets: members.map(({ node }) => ({ appUrl: node.appUrl, adminUrl: node.adminUrl })) });
     await balancer.waitForHealthy(options.nodes);
     const population = await Population.create(record, options.tokenSeconds);
@@ -92,11 +99,15 @@ export class World {
 
   async remove(): Promise<void> {
     await this.balancer.stop();
-    await Promise.all(this.members.map(({ node }) => node.stop()));
-    await Promise.all(this.members.flatMap(({ network }) => [network.mysql, ...(network.redis ? [network.redis] : [])]).map((proxy) => proxy.stop()));
-    for (const { disk } of this.members) disk.remove();
+    await removeMembers(this.members);
     await Promise.all([this.redis.remove(), this.record.mariaDb.remove(), this.population.remove(), rm(this.folder, { recursive: true, force: true })]);
   }
+}
+
+async function removeMembers(members: readonly Member[]): Promise<void> {
+  await Promise.all(members.map(({ node }) => node.stop()));
+  await Promise.all(members.flatMap(({ network }) => [network.mysql, ...(network.redis ? [network.redis] : [])]).map((proxy) => proxy.stop()));
+  for (const { disk } of members) disk.remove();
 }
 
 async function startRecord(): Promise<SystemOfRecord> {

@@ -5,8 +5,8 @@ import type { Ledger } from './ledger.ts';
 import { sendingsOf, type Sending } from './sendings.ts';
 import { clockTime, Tally } from './tally.ts';
 
-/** A death is noted once it has happened, ms. */
-const notedLaterMs = 1000;
+/** A death is noted once it was seen to have happened, which takes a busy machine this long, ms; or right before it is brought about. */
+const noted = { laterMs: 1000, earlierMs: 100 };
 
 /**
  * A request whose answer was not recorded when its row came to be in doubt has a cause: the provider sent no whole answer that says what became of
@@ -44,7 +44,7 @@ function presentationsByRow({ grants }: Evidence, ledger: Ledger): Map<number, P
 function faultOf(sending: Sending, presentations: readonly Presentation[], evidence: Evidence, ledger: Ledger): string | undefined {
   const until = sending.next?.at ?? Infinity;
   const within = (at: number): boolean => at >= Math.floor(sending.at) && at <= until;
-  if (evidence.courierDeaths.some((at) => within(at - notedLaterMs) || within(at)) || evidence.answerLosses.some(({ from, until: end }) => from <= until && end >= sending.at)) return undefined;
+  if (diedMeanwhile(evidence.courierDeaths, sending) || evidence.answerLosses.some(({ from, until: end }) => from <= until && end >= sending.at)) return undefined;
   const seen = presentations.filter(({ at }) => within(at));
   const answered = seen.find(({ answeredAt }) => answeredAt !== undefined && answeredAt <= until);
   const place = `token ${sending.version}, sent at ${clockTime(sending.at)}, in doubt at ${clockTime(until)}`;
@@ -52,11 +52,17 @@ function faultOf(sending: Sending, presentations: readonly Presentation[], evide
   return seen.length > 0 || mayNotHaveLeft(sending, presentations, evidence, ledger) ? undefined : `${place}: nothing of it had come to the provider, which was up`;
 }
 
+/** Whether one of the deaths, by when they were noted, can have been while the answer was awaited. */
+export function diedMeanwhile(deaths: readonly number[], { at, next }: Pick<Sending, 'at' | 'next'>): boolean {
+  const until = next?.at ?? Infinity;
+  return deaths.some((death) => death >= at - noted.earlierMs && death - noted.laterMs <= until);
+}
+
 /** It came later, or to a provider that was cut off, or the node ended before it could say that nothing had left, or it costs nothing to ask again. */
 function mayNotHaveLeft({ at, next, ownerDid }: Sending, presentations: readonly Presentation[], { nodeDeaths, grants }: Evidence, ledger: Ledger): boolean {
   const until = next?.at ?? Infinity;
   const owner = ledger.owners.get(ownerDid);
-  if (owner?.policy !== 'reuse_detect' || nodeDeaths.some((death) => death >= at - 1000 && death <= until)) return true;
+  if (owner?.policy !== 'reuse_detect' || nodeDeaths.some((death) => death >= at - 1000 && death - noted.laterMs <= until)) return true;
   const outages = grants.find((grant) => grant.owner === owner.id)?.provider.account.outages ?? [];
   return presentations.some((presentation) => presentation.at > until) || outages.some((outage) => outage.from <= until && outage.until >= at);
 }

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+
+import { forgedLedger } from './forged-ledger.ts';
+import { diedMeanwhile } from './no-answer-lost.ts';
+import { sendingsOf } from './sendings.ts';
+
+describe('The death of a courier is the cause of a doubt that came 10 ms after the request, by when it was noted', () => {
+  const [sending] = sendingsOf(forgedLedger({ stations: ['idle', 'claimed a', 'sending a', 'in_doubt a'] }), 1);
+
+  it.each<[number, string, boolean]>([
+    [-500, 'well before the request', false],
+    [-1, 'as it was brought about', true],
+    [5, 'in between', true],
+    [300, 'when it was seen, after the doubt', true],
+    [1500, 'long after the doubt', false],
+  ])('%i ms: %s', (ms, _when, isCause) => {
+    expect(diedMeanwhile([sending!.at + ms], sending!)).toBe(isCause);
+  });
+});

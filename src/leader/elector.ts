@@ -45,6 +45,8 @@ export class Elector implements Service {
   /** ms until the lease of another runs out, as Redis last said. */
   #freeInMs = Infinity;
   #redisAwaySince: number | undefined;
+  /** Until when the lease in Redis is left to the master of the lease in the database, monotonic ms. */
+  #yieldsUntil = 0;
   #asking: Promise<boolean | undefined> | undefined;
   #watchdog: NodeJS.Timeout | undefined;
 
@@ -115,18 +117,25 @@ export class Elector implements Service {
 
   async #takeLease(): Promise<number | undefined> {
     const { lease, terms, timing } = this.#parts;
-    const held = await this.#tryRedis(() => lease.acquire(timing.leaseMs));
+    const held = await this.#tryRedis(() => this.#acquireInTurn());
     if (held === undefined) return this.#redisIsAwayLong() ? terms.beginWithoutRedis(timing.leaseMs) : undefined;
-    if (!held) {
-      this.#freeInMs = await lease.endsInMs().catch(() => Infinity);
-      return undefined;
-    }
+    if (!held) return undefined;
     try {
       return await terms.begin(timing.leaseMs);
     } catch (error) {
       await lease.release();
       throw error;
     }
+  }
+
+  /** When Redis comes back nobody holds the lease in it: whoever is master by the one in the database goes first, and work stays where it is. */
+  async #acquireInTurn(): Promise<boolean> {
+    const { lease, timing, clock } = this.#parts;
+    const endsInMs = await lease.endsInMs();
+    if (this.#redisAwaySince !== undefined) this.#yieldsUntil = clock.monotonic() + 2 * timing.renewMs;
+    if (endsInMs === 0 && clock.monotonic() >= this.#yieldsUntil && (await lease.acquire(timing.leaseMs))) return true;
+    this.#freeInMs = endsInMs > 0 ? endsInMs : Infinity;
+    return false;
   }
 
   async #renew(term: HeldTerm): Promise<void> {

@@ -22,11 +22,13 @@ export class RedisLease {
   }
 
   /**
+   * Looks before it takes: a Redis that hangs does late what it was asked, and the lease would be with a node that has given up waiting for it.
    * @returns false where another node holds the lease
    * @throws StoreUnavailable
    */
   async acquire(leaseMs: number): Promise<boolean> {
     if (this.#lock && this.#lock.expiration > Date.now() && (await this.extend(leaseMs))) return true;
+    if ((await this.endsInMs()) > 0) return false;
     try {
       this.#lock = await this.#redlock.acquire([this.#key], leaseMs);
       return true;
@@ -53,10 +55,12 @@ export class RedisLease {
 
   /**
    * ms after which the lease of whoever holds it has run out, unless it is renewed; 0 where nobody does.
-   * @throws Error where Redis does not say
+   * @throws StoreUnavailable
    */
   async endsInMs(): Promise<number> {
-    const leftMs = await this.#redis.pttl(this.#key);
+    const leftMs = await this.#redis.pttl(this.#key).catch((error: unknown) => {
+      throw new StoreUnavailable('redis', error);
+    });
     // Redis ends a key after the last of its milliseconds. A negative answer: -2 is no key, -1 one that never ends.
     if (leftMs >= 0) return leftMs + 1;
     return leftMs === -2 ? 0 : Infinity;

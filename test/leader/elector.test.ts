@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, expect, test, vi } from 'vitest';
 
@@ -108,22 +109,44 @@ test('a word that the lease is free is heard by a node that is just being refuse
   const holder = new RedisLease(await untilReady(connect({ url: redis().url }, 'lease')), prefix);
   await holder.acquire(60_000);
   const lease = new RedisLease(await untilReady(connect({ url: redis().url }, 'lease')), prefix);
-  const asked = Promise.withResolvers<undefined>();
-  const acquire = lease.acquire.bind(lease);
-  lease.acquire = async (leaseMs) => {
-    const held = await acquire(leaseMs);
-    asked.resolve(undefined);
-    return held;
-  };
   const node = await nodeOn(prefix, { timing: { leaseMs: 60_000, renewMs: 20_000 }, lease });
   const ends = lease.endsInMs.bind(lease);
   lease.endsInMs = async () => {
+    const left = await ends();
     await holder.release();
     node.elector.standNow();
-    return ends().then(() => Infinity);
+    return left;
   };
   await node.elector.start();
-  await asked.promise;
+  await untilMaster(node, 3000);
+});
+
+test('when Redis comes back without the lease, it stays with the master of the lease in the database, though others ask for it first', async () => {
+  const prefix = `test-${randomUUID()}`;
+  const master = await nodeOn(prefix);
+  await master.elector.start();
+  const { epoch } = await untilMaster(master);
+  const others = [await nodeOn(prefix), await nodeOn(prefix)];
+  await Promise.all(others.map(({ elector }) => elector.start()));
+  const admin = await untilReady(connect({ url: redis().url }, 'write'));
+  for (let round = 0; round < 5; round++) {
+    redis().freeze();
+    await delay(1.5 * timing.leaseMs);
+    redis().thaw();
+    await vi.waitUntil(() => admin.exists(`${prefix}:lease`).catch(() => 0), { timeout: 2000, interval: 10 });
+    await delay(3 * timing.renewMs);
+    expect(master.elector.term?.epoch).toBe(epoch);
+  }
+  expect(others.flatMap(({ terms }) => terms)).toEqual([]);
+}, 30_000);
+
+test('a master that is gone when Redis comes back is followed by another', async () => {
+  const prefix = `test-${randomUUID()}`;
+  const node = await nodeOn(prefix);
+  redis().freeze();
+  await node.elector.start();
+  await delay(2 * timing.renewMs);
+  redis().thaw();
   await untilMaster(node, 3000);
 });
 

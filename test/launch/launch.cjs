@@ -1,6 +1,7 @@
 /**
  * What `npm test`, `npm run demo` and the other scripts of package.json start. It makes a bare machine ready (Node 24,
- * dependencies, MariaDB and Redis, dist/), saying what it installs, and then runs what was asked for.
+ * dependencies, MariaDB and Redis, dist/; for the tests HAProxy, Prometheus and helm as well), saying what it installs,
+ * and then runs what was asked for.
  *
  *   node test/launch/launch.cjs demo|test|bench|chaos|outages|takeover [arguments]
  *   node test/launch/launch.cjs prepare [--node-path]    only makes ready; prints where Node 24 is
@@ -13,6 +14,7 @@ var path = require('path');
 var dependencies = require('./dependencies.cjs');
 var lock = require('./lock.cjs');
 var nodeRuntime = require('./node-runtime.cjs');
+var platformTools = require('./platform-tools.cjs');
 var processes = require('./processes.cjs');
 var stores = require('./stores.cjs');
 var testRun = require('./test-run.cjs');
@@ -40,7 +42,7 @@ function main(verb, args) {
   if (verb === 'prepare') processes.sayOnStderr();
   var tools;
   try {
-    tools = prepare();
+    tools = prepare(verb);
   } catch (error) {
     process.stderr.write(error.message + '\n');
     if (verb === 'test') process.stdout.write(testRun.NOTHING_RAN + '\n');
@@ -49,11 +51,12 @@ function main(verb, args) {
   VERBS[verb](tools, args, function (code) { process.exit(code); });
 }
 
-function prepare() {
+function prepare(verb) {
   return lock.whileHolding(path.join(ROOT, '.runtime'), function () {
     var tools = nodeRuntime.provide(ROOT);
     dependencies.install(ROOT, tools);
     stores.install();
+    if (verb === 'test' || verb === 'prepare') platformTools.install(ROOT, tools);
     dependencies.build(ROOT, tools);
     return tools;
   });

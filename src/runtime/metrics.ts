@@ -31,6 +31,8 @@ const refreshEnds = ['refreshed', 'not_due', 'unreachable', 'unavailable', 'inva
 const mailEnds = ['sent', 'failed', 'dropped'] as const;
 const feedBreaks = ['gap', 'silence', 'reconnect'] as const;
 const journalWork = ['append', 'read', 'clear'] as const;
+/** The route of reads, as it is counted, and all that a read can be refused with. */
+const reading = { route: '/tokenservice/:ownerId', codes: ['TP0001', 'TP0002', 'TP0003', 'TPS0005', 'TPS0007', 'TPS0013', 'TPS0016'] } as const;
 
 export type RefreshEnd = (typeof refreshEnds)[number];
 
@@ -193,6 +195,7 @@ export class Metrics {
     for (const outcome of mailEnds) this.#all.mails.inc({ outcome }, 0);
     for (const reason of feedBreaks) this.#all.feedGaps.inc({ reason }, 0);
     for (const operation of journalWork) this.#all.journalFailures.inc({ operation }, 0);
+    for (const code of reading.codes) this.#all.failures.inc({ route: reading.route, code }, 0);
     for (const from of ['journal', 'redis']) this.#all.replays.inc({ from }, 0);
   }
 

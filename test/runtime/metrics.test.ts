@@ -182,6 +182,7 @@ test('what is watched for its increase is there before its first event', async (
   const expected = [
     'reads_total{source="none",outcome="failed"}', 'mails_total{outcome="failed"}', 'mails_total{outcome="dropped"}', 'feed_gaps_total{reason="silence"}',
     'journal_failures_total{operation="append"}', 'refresh_seconds_count{outcome="invalid_client"}', 'lost_tokens_total', 'lapsed_tokens_total', 'courier_restarts_total',
+    'request_failures_total{route="/tokenservice/:ownerId",code="TPS0005"}',
   ];
   for (const name of expected) expect(samples.get(`tokenpool_${name}`), name).toBe(0);
 });

@@ -44,10 +44,11 @@ export class NearCache {
     return { trusted, suspect: this.#entries.size - trusted };
   }
 
-  /** When each owner's usable tokens expire, epoch ms. */
+  /** When each owner's usable tokens expire, epoch ms. An owner all of whose tokens were taken out of the record is none to look after. */
   *expiries(): Generator<{ ownerId: string; expiries: number[] }> {
     const now = this.#clock.now();
     for (const [ownerId, { slots }] of this.#entries) {
+      if ([...slots.values()].every(({ phase }) => phase === 'gone')) continue;
       yield { ownerId, expiries: [...slots.values()].filter((token) => isUsable(token, now)).map((token) => token.expiresAt) };
     }
   }
@@ -96,6 +97,11 @@ export class NearCache {
     const entry = this.#entries.get(ownerId);
     if (entry) entry.suspectAt = this.#clock.monotonic();
     this.#wake(ownerId);
+  }
+
+  /** Whether the owner has, or had, a token as far as this node was told. */
+  knows(ownerId: string): boolean {
+    return this.#entries.has(ownerId);
   }
 
   forget(ownerId: string): void {

@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { StoreUnavailable } from '../domain/errors.ts';
 import { withdrawsDuringRefresh } from '../domain/owner.ts';
-import type { LiveToken } from '../domain/token.ts';
+import type { LiveToken, Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
@@ -37,6 +39,9 @@ const pauseMs = 500;
 
 /** How long MySQL is waited for where a usable token is known, ms. */
 const patienceMs = 300;
+
+/** After this time, ms, an owner that had a token until now is looked up once more. */
+const lookAgainMs = 150;
 
 export interface LookupStores {
   readonly livePool: LivePool;
@@ -133,11 +138,11 @@ export class TokenLookup {
   }
 
   async #fromMySql(ownerId: string, redisIsAway: boolean): Promise<Found> {
-    const { db, owners, tokens } = this.#stores;
+    const { db, owners } = this.#stores;
     const askedAt = this.#clock.monotonic();
     const owner = await owners.byId(db, ownerId);
     if (!owner) return this.#unknown(ownerId);
-    const rows = await tokens.ofOwner(db, owner.did);
+    const rows = await this.#rowsOf(ownerId, owner.did);
     const now = this.#clock.now();
     if (rows.length === 0) {
       this.#cache.forget(ownerId);
@@ -147,6 +152,15 @@ export class TokenLookup {
     this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), mayTrustLonger ? trustLongerMs : trustMs, askedAt);
     const usable = this.#cache.anyUsable(ownerId);
     return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
+  }
+
+  /** The Java service and operators replace a row by two transactions: between them the owner has none, and will have one at once. */
+  async #rowsOf(ownerId: string, ownerDid: number): Promise<Token[]> {
+    const { db, tokens } = this.#stores;
+    const rows = await tokens.ofOwner(db, ownerDid);
+    if (rows.length > 0 || !this.#cache.knows(ownerId)) return rows;
+    await delay(lookAgainMs);
+    return tokens.ofOwner(db, ownerDid);
   }
 
   #unknown(ownerId: string): Found {

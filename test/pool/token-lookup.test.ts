@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 
 import { expect, test } from 'vitest';
 
-import type { Database } from '../../src/mysql/connection.ts';
+import { Secret } from '../../src/domain/secret.ts';
+import type { Database, Statement } from '../../src/mysql/connection.ts';
 import { OwnerTable } from '../../src/mysql/owners.ts';
 import { NearCache } from '../../src/pool/near-cache.ts';
 import { drainMs } from '../../src/pool/drain.ts';
@@ -11,7 +12,7 @@ import { LivePool } from '../../src/redis/live-pool.ts';
 import { LiveTokenCode } from '../../src/redis/live-token-code.ts';
 import { silenceMs } from '../../src/redis/feed-subscriber.ts';
 import { ClusterClock } from '../../src/runtime/clock.ts';
-import { clear, silent, useTokenDatabase, type Columns } from '../mysql/token-database.ts';
+import { clear, prints, silent, useTokenDatabase, type Columns } from '../mysql/token-database.ts';
 import { useClients } from '../redis/clients.ts';
 
 const database = useTokenDatabase();
@@ -41,6 +42,8 @@ async function trustOf(owner: Columns, tokens: readonly Columns[]): Promise<numb
   return clock.ahead + performance.now() - begun;
 }
 
+/** That of rows of `addToken`. */
+const auth = new Secret('Y2xpZW50OnNlY3JldA==');
 const two = [{}, { tokenauth: 'b3RoZXI6c2VjcmV0' }];
 
 test('a node cut off from Redis knows of a withdrawal before the drain of the token counts as begun', async () => {
@@ -67,4 +70,39 @@ test('while no store answers, what is known is handed out soon, and the next tim
   expect(await lookup.find('gw')).toEqual({ kind: 'token', source: 'memory', accessToken: 'known' });
   expect(performance.now() - begun).toBeLessThan(1500);
   expect(cache.peek('gw')).toBe('known');
+});
+
+/** A node that knows a token of an owner whose row is invalid; `afterLook` runs when MySQL has said that there is no valid one. */
+async function nodeThatKnew(afterLook: (ownerDid: number) => Promise<unknown>): Promise<{ lookup: TokenLookup; cache: NearCache; ownerId: string; looks: () => number }> {
+  const ownerId = `owner-${randomUUID()}`;
+  const ownerDid = await database().addOwner({ ownerid: ownerId });
+  const version = await database().addToken(ownerDid, { isvalid: 0 });
+  const clock = new HandClock();
+  const cache = new NearCache(clock, () => false);
+  cache.learn(ownerId, [{ slot: prints.slotOf(ownerDid, auth), version, uc: 0, phase: 'ready', expiresAt: clock.now() + 60_000, accessToken: 'before' }], 0, clock.monotonic() - 1000);
+  const away = connect({ url: 'redis://127.0.0.1:1' }, 'read');
+  const livePool = new LivePool(away, away, 'test', new LiveTokenCode(clear), () => undefined);
+  let looks = 0;
+  const db: Database = {
+    ...database().db,
+    query: async <T extends object>(statement: Statement, signal?: AbortSignal) => {
+      const rows = await database().db.query<T>(statement, signal);
+      if (statement.label === 'tokens.ofOwner' && ++looks === 1) await afterLook(ownerDid);
+      return rows;
+    },
+  };
+  return { lookup: new TokenLookup({ livePool, db, owners: new OwnerTable({ retryMax: 1, retryDelayMs: 1 }), tokens: database().tokens }, cache, clock, silent), cache, ownerId, looks: () => looks };
+}
+
+test('an owner whose row is being replaced, the old one invalid already and the new one not there yet, has a token', async () => {
+  const { lookup, ownerId } = await nodeThatKnew((ownerDid) => database().addToken(ownerDid, { accesstoken: 'after' }));
+  expect(await lookup.find(ownerId)).toEqual({ kind: 'token', source: 'mysql', accessToken: 'after' });
+});
+
+test('an owner whose last row was made invalid has none, and is looked up once from then on', async () => {
+  const { lookup, cache, ownerId, looks } = await nodeThatKnew(async () => undefined);
+  expect(await lookup.find(ownerId)).toEqual({ kind: 'no_tokens' });
+  expect({ looks: looks(), known: cache.anyUsable(ownerId) }).toEqual({ looks: 2, known: undefined });
+  expect(await lookup.find(ownerId)).toEqual({ kind: 'no_tokens' });
+  expect(looks()).toBe(3);
 });

@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { carryOut, type Interrupted } from '../demo/command.ts';
 import type { LegResult } from './leg.ts';
-import { readOptions, usage, UsageError, type ChaosOptions } from './options.ts';
+import { readOptions, usage, type ChaosOptions } from './options.ts';
 import { markdownOf, reportLines, verdictOf } from './report.ts';
 import { chosen, runStorms } from './storms.ts';
 
@@ -12,22 +13,13 @@ function say(line: string): void {
   process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(7)} s  ${line}\n`);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await carryOut({ usage, readOptions, run: listOrRun }, process.argv.slice(2));
 
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    return await carryOut(readOptions(args));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${usage}`);
-    return 2;
-  }
-}
-
-async function carryOut(options: ChaosOptions): Promise<number> {
-  if (options.help) process.stdout.write(usage);
-  else if (options.list) for (const topology of options.redis) for (const fault of chosen(topology, options)) process.stdout.write(`${topology}\t${fault.family}\t${fault.kind}\n`);
-  else return run(options);
+async function listOrRun(options: ChaosOptions, signal: AbortSignal): Promise<number> {
+  // At once: the guards of what runs end it with this process.
+  signal.addEventListener('abort', () => process.exit((signal.reason as Interrupted).exitCode));
+  if (!options.list) return run(options);
+  for (const topology of options.redis) for (const fault of chosen(topology, options)) process.stdout.write(`${topology}\t${fault.family}\t${fault.kind}\n`);
   return 0;
 }
 

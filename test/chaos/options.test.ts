@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { readOptions, UsageError } from './options.ts';
+import { UsageError } from '../demo/command.ts';
+import { readOptions } from './options.ts';
 
 describe('Options', () => {
   it('have defaults, and a seed of their own each time', () => {

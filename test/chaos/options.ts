@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 
+import { UsageError } from '../demo/command.ts';
 import type { Topology } from './world/redis-site.ts';
 
 export interface ChaosOptions {
@@ -17,9 +18,6 @@ export interface ChaosOptions {
   readonly list: boolean;
   readonly help: boolean;
 }
-
-/** What was typed cannot be understood; the message says what can. */
-export class UsageError extends Error {}
 
 const topologies: readonly Topology[] = ['single', 'sentinel', 'cluster'];
 

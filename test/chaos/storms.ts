@@ -1,7 +1,8 @@
+import { UsageError } from '../demo/command.ts';
 import { catalogue } from './faults/catalogue.ts';
 import type { Fault } from './faults/fault.ts';
 import { runLeg, type LegResult } from './leg.ts';
-import { UsageError, type ChaosOptions } from './options.ts';
+import type { ChaosOptions } from './options.ts';
 import { addedUp, type Floor, type LegFigures, type RunFigures } from './report.ts';
 import type { Topology } from './world/redis-site.ts';
 

@@ -1,5 +1,6 @@
 /** What `npm run demo` shows: see `options.ts`. */
-import { readOptions, usage, UsageError } from './options.ts';
+import { carryOut, Interrupted } from './command.ts';
+import { readOptions, usage } from './options.ts';
 import type { DemoOptions } from './options.ts';
 import { Report } from './report.ts';
 import { play } from './show.ts';
@@ -8,41 +9,7 @@ import { stay } from './stay.ts';
 import { brokenPromises, failedReads, rowsOf } from './verdict.ts';
 import type { Outcome } from './verdict.ts';
 
-class Interrupted extends Error {
-  readonly exitCode: number;
-
-  constructor(exitCode: number) {
-    super('interrupted');
-    this.exitCode = exitCode;
-  }
-}
-
-process.exit(await main(process.argv.slice(2)));
-
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const options = readOptions(args);
-    if (!options.help) return await run(options, signalled());
-    process.stdout.write(usage);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${usage}`);
-    return 2;
-  }
-}
-
-/** Aborts at the first Ctrl-C, upon which all is stopped in order; at the second the guards of what runs end it at once. */
-function signalled(): AbortSignal {
-  const controller = new AbortController();
-  for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(128 + number);
-      controller.abort(new Interrupted(128 + number));
-    });
-  }
-  return controller.signal;
-}
+process.exit(await carryOut({ usage, readOptions, run }, process.argv.slice(2)));
 
 async function run(options: DemoOptions, signal: AbortSignal): Promise<number> {
   const report = new Report(process.stdout);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { readOptions, usage, UsageError } from './options.ts';
+import { UsageError } from './command.ts';
+import { readOptions, usage } from './options.ts';
 
 test('without arguments three nodes serve six owners and all is stopped at the end', () => {
   expect(readOptions([])).toEqual({ nodes: 3, owners: 6, stay: false, help: false });

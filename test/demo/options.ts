@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 
+import { UsageError } from './command.ts';
+
 export interface DemoOptions {
   readonly nodes: number;
   readonly owners: number;
@@ -7,9 +9,6 @@ export interface DemoOptions {
   readonly stay: boolean;
   readonly help: boolean;
 }
-
-/** What was typed cannot be understood; the message says what can. */
-export class UsageError extends Error {}
 
 export const usage = `Usage: npm run demo -- [options]
 

@@ -26,7 +26,7 @@ var VERBS = {
   bench: function (tools, args, done) { runScript('the benchmark', tools, ['bench/read-path.ts'].concat(args), done); },
   chaos: function (tools, args, done) { runScript('the faults', tools, ['test/chaos/chaos.ts'].concat(args), done); },
   outages: function (tools, args, done) { runScript('the outages', tools, ['test/outages/outages.ts'].concat(args), done); },
-  takeover: function (tools, args, done) { runScript('the takeovers', tools, ['bench/takeover.ts'].concat(args), done); },
+  takeover: function (tools, args, done) { runScript('the takeovers', tools, ['test/takeover/takeover.ts'].concat(args), done); },
   test: function (tools, args, done) { testRun.start(ROOT, tools, args, done); },
   prepare: function (tools, args, done) {
     if (args.indexOf('--node-path') >= 0) process.stdout.write(tools.node + '\n');

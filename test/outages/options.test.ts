@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { readOptions, UsageError } from './options.ts';
+import { UsageError } from '../demo/command.ts';
+import { readOptions } from './options.ts';
 
 test('without options Redis is away for five minutes, MySQL and both for one', () => {
   expect(readOptions([])).toEqual({ redis: 300, mysql: 60, both: 60, owners: 60, tokenSeconds: 20, nodes: 3, help: false });

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 
+import { UsageError } from '../demo/command.ts';
+
 export interface OutageOptions {
   /** How long each store is away, s; 0 leaves the outage out. */
   readonly redis: number;
@@ -11,9 +13,6 @@ export interface OutageOptions {
   readonly nodes: number;
   readonly help: boolean;
 }
-
-/** What was typed cannot be understood; the message says what can. */
-export class UsageError extends Error {}
 
 export const usage = `Usage: npm run outages -- [options]
 

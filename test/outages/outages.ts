@@ -1,10 +1,11 @@
 /** What `npm run outages` shows: see `options.ts`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { carryOut } from '../demo/command.ts';
 import { Report } from '../demo/report.ts';
 import { orAborted } from '../demo/until.ts';
 import { outagesOf, type PlannedOutage } from './catalogue.ts';
-import { readOptions, usage, UsageError, type OutageOptions } from './options.ts';
+import { readOptions, usage, type OutageOptions } from './options.ts';
 import { runOutage, type OutageFacts } from './outage.ts';
 import { setStage, type Stage } from './stage.ts';
 import { StartWithoutStores } from './start-without-stores.ts';
@@ -18,32 +19,7 @@ const afterSeconds = 15;
 const recoveredWithinMs = 20_000;
 const readyWithinMs = 20_000;
 
-process.exit(await main(process.argv.slice(2)));
-
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const options = readOptions(args);
-    if (!options.help) return await run(options, signalled());
-    process.stdout.write(usage);
-    return 0;
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\n\n${usage}`);
-    return 2;
-  }
-}
-
-/** Aborts at the first Ctrl-C, upon which all is stopped in order; at the second the guards of what runs end it at once. */
-function signalled(): AbortSignal {
-  const controller = new AbortController();
-  for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(128 + number);
-      controller.abort(new Error('interrupted'));
-    });
-  }
-  return controller.signal;
-}
+process.exit(await carryOut({ usage, readOptions, run }, process.argv.slice(2)));
 
 async function run(options: OutageOptions, signal: AbortSignal): Promise<number> {
   const report = new Report(process.stdout);

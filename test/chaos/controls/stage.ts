@@ -7,7 +7,7 @@ import { gather } from '../gather.ts';
 import type { Observers } from '../observers.ts';
 import type { Deed, Hit, Order, Whom } from '../sabotage/orders.ts';
 import type { Point } from '../sabotage/points.ts';
-import { sendSignal } from '../world/fleet-node.ts';
+import { sendSignal } from '../../harness/fleet-node.ts';
 import type { World } from '../world/world.ts';
 
 const lookEveryMs = 50;

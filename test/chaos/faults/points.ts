@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Deed, Hit, Order, Orders, Whom } from '../sabotage/orders.ts';
 import { places, type Point } from '../sabotage/points.ts';
-import { sendSignal } from '../world/fleet-node.ts';
+import { sendSignal } from '../../harness/fleet-node.ts';
 import type { Fault, Scene } from './fault.ts';
 
 /** How long a point may stay without a visitor. */

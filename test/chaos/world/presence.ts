@@ -1,6 +1,6 @@
 import { Repeating } from '../../../src/runtime/lifecycle.ts';
 import type { Interval } from '../evidence.ts';
-import type { FleetNode } from './fleet-node.ts';
+import type { FleetNode } from '../../harness/fleet-node.ts';
 
 const lookEveryMs = 50;
 

@@ -12,7 +12,7 @@ import { SystemOfRecord } from '../../harness/system-of-record.ts';
 import { schemaRemovals, type Guard } from '../sabotage/guards.ts';
 import { Orders } from '../sabotage/orders.ts';
 import { sabotaged } from '../sabotage/sabotaged.ts';
-import { FleetNode } from './fleet-node.ts';
+import { FleetNode } from '../../harness/fleet-node.ts';
 import { JournalDisk } from './journal-disk.ts';
 import { networkTo, type NodeNetwork } from './network.ts';
 import { Population, type KindName } from './population.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { startNode, type NodeOptions, type NodeProcess } from '../../harness/node-process.ts';
+import { startNode, type NodeOptions, type NodeProcess } from './node-process.ts';
 
 const restartAfterMs = 300;
 

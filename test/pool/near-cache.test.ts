@@ -101,6 +101,18 @@ test('a token that is withdrawn gives way to another of the owner at once, and a
   expect(cache.peek('owner')).toBeUndefined();
 });
 
+test('an owner whose tokens have expired is told of as one without; one whose tokens were all taken out of the record is told of no more', () => {
+  const told = (): { ownerId: string; expiries: number[] }[] => [...cache.expiries()];
+  cache.learn('owner', [token({ expiresAt: clock.at + 1000 }), token({ slot: 'b', expiresAt: clock.at + 500 })], 0, clock.monotonic());
+  expect(told()).toEqual([{ ownerId: 'owner', expiries: [clock.at + 1000, clock.at + 500] }]);
+  clock.at += 1000;
+  expect(told()).toEqual([{ ownerId: 'owner', expiries: [] }]);
+  cache.hear('owner', token({ uc: 1000, phase: 'gone', accessToken: '' }));
+  expect(told()).toEqual([{ ownerId: 'owner', expiries: [] }]);
+  cache.hear('owner', token({ slot: 'b', uc: 1000, phase: 'gone', accessToken: '' }));
+  expect(told()).toEqual([]);
+});
+
 test('who waited leaves nothing behind', async () => {
   const { signal } = new AbortController();
   await Promise.all(Array.from({ length: 50 }, () => cache.arrival('owner', 5, signal)));

@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { carryOut, type Interrupted } from '../demo/command.ts';
-import type { LegResult } from './leg.ts';
 import { readOptions, usage, type ChaosOptions } from './options.ts';
 import { markdownOf, reportLines, verdictOf } from './report.ts';
 import { chosen, runStorms } from './storms.ts';
@@ -25,16 +24,20 @@ async function listOrRun(options: ChaosOptions, signal: AbortSignal): Promise<nu
 
 async function run(options: ChaosOptions): Promise<number> {
   say(`seed ${options.seed}`);
-  const figures = await runStorms(options, say, async (topology, leg) => {
-    if (options.logs !== undefined) await writeLogs(join(options.logs, topology), leg);
+  const keep = async (topology: string, logs: readonly string[], faults: readonly string[]): Promise<void> => {
+    if (options.logs !== undefined) await writeLogs(join(options.logs, topology), logs, faults);
+  };
+  const figures = await runStorms(options, say, {
+    onEnd: (topology, { evidence, diary }) => keep(topology, evidence.logs, diary.lines),
+    onBreakdown: (topology, logs) => keep(topology, logs, []),
   });
   process.stdout.write(`\n${reportLines(figures).join('\n')}\n`);
   if (options.markdown !== undefined) await writeFile(options.markdown, markdownOf(figures));
   return verdictOf(figures).exitCode;
 }
 
-async function writeLogs(folder: string, { evidence, diary }: LegResult): Promise<void> {
+async function writeLogs(folder: string, logs: readonly string[], faults: readonly string[]): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const [index, log] of evidence.logs.entries()) await writeFile(join(folder, `node-run-${index + 1}.log`), log);
-  await writeFile(join(folder, 'faults.txt'), diary.lines.map((line) => `${line}\n`).join(''));
+  for (const [index, log] of logs.entries()) await writeFile(join(folder, `node-run-${index + 1}.log`), log);
+  await writeFile(join(folder, 'faults.txt'), faults.map((line) => `${line}\n`).join(''));
 }

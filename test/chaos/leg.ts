@@ -27,6 +27,8 @@ export interface LegOptions {
   readonly faults: readonly Fault[];
   readonly withoutGuards?: readonly Guard[];
   readonly say: (line: string) => void;
+  /** Told of the logs of all nodes where the run itself fails. */
+  readonly onBreakdown?: (logs: readonly string[]) => Promise<void>;
 }
 
 export interface LegResult {
@@ -53,6 +55,9 @@ export async function runLeg(options: LegOptions): Promise<LegResult> {
   const world = await World.create({ topology, nodes, owners, tokenSeconds, withoutGuards, config }, installHistory);
   try {
     return await throughFaults(world, options);
+  } catch (error) {
+    await options.onBreakdown?.(world.nodes.flatMap(({ logs }) => logs));
+    throw error;
   } finally {
     await world.remove();
   }

@@ -11,13 +11,19 @@ export const floor: Floor = { readsPerMinute: 1000, refreshesPerMinute: 60 };
 
 const settings: Readonly<Record<Topology, string>> = { single: 'Redis alone', sentinel: 'Redis behind Sentinel', cluster: 'Redis Cluster' };
 
-/** One cluster after the other, with each layout of Redis that was asked for. @param onEnd told of each */
-export async function runStorms(options: ChaosOptions, say: (line: string) => void, onEnd: (topology: Topology, leg: LegResult) => Promise<void>): Promise<RunFigures> {
+export interface StormEvents {
+  readonly onEnd: (topology: Topology, leg: LegResult) => Promise<void>;
+  /** The run itself failed; told of the logs of all nodes. */
+  readonly onBreakdown: (topology: Topology, logs: readonly string[]) => Promise<void>;
+}
+
+/** One cluster after the other, with each layout of Redis that was asked for. */
+export async function runStorms(options: ChaosOptions, say: (line: string) => void, { onEnd, onBreakdown }: StormEvents): Promise<RunFigures> {
   const { seed, nodes, owners } = options;
   const legs: LegFigures[] = [];
   for (const [index, topology] of options.redis.entries()) {
     const share = shareOf(topology, options.redis);
-    const leg = await runLeg({ topology, seconds: options.minutes * 60 * share, most: Math.ceil(options.faults * share), seed: seed + index, nodes, owners, faults: chosen(topology, options), say });
+    const leg = await runLeg({ topology, seconds: options.minutes * 60 * share, most: Math.ceil(options.faults * share), seed: seed + index, nodes, owners, faults: chosen(topology, options), say, onBreakdown: (logs) => onBreakdown(topology, logs) });
     legs.push(leg.figures);
     await onEnd(topology, leg);
   }

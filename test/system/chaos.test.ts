@@ -9,7 +9,7 @@ const options = readOptions(['--minutes', '2', '--seed', '20261122', '--owners',
 let figures: RunFigures;
 
 beforeAll(async () => {
-  figures = await runStorms(options, () => undefined, () => Promise.resolve());
+  figures = await runStorms(options, () => undefined, { onEnd: () => Promise.resolve(), onBreakdown: () => Promise.resolve() });
   process.stdout.write(`${reportLines(figures).join('\n')}\n`);
 }, 420_000);
 

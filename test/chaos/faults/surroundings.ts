@@ -12,7 +12,7 @@ export const surroundingFaults: readonly Fault[] = [
   fault('clock', 'a follower\'s clock is minutes ahead', (scene) => offClock(scene, aFollower, 1)),
   fault('clock', 'a follower\'s clock is minutes behind', (scene) => offClock(scene, aFollower, -1)),
   { family: 'disk', kind: 'the disk of the master\'s journal is full', inflict: fillDisk },
-  fault('election', 'there is no election: every node that asks gets the lease', noElection),
+  { family: 'election', kind: 'there is no election: every node that asks gets the lease', inflict: noElection },
 ];
 
 async function offClock({ world, random }: Scene, choose: typeof theMaster, sign: 1 | -1): Promise<void> {
@@ -32,9 +32,18 @@ async function fillDisk({ world, random }: Scene): Promise<boolean> {
   return true;
 }
 
-async function noElection({ world, random }: Scene): Promise<void> {
+/** Masters that follow upon one another while none has ended show that it came about. */
+async function noElection({ world, random }: Scene): Promise<boolean> {
   const file = join(world.folder, 'no-election');
+  const before = await epochOf(world);
   await writeFile(file, '');
   await sleep(random.between(2000, 6000));
   await rm(file, { force: true });
+  return (await epochOf(world)) - before >= 2;
+}
+
+/** NaN where the record does not say. */
+async function epochOf({ record }: Scene['world']): Promise<number> {
+  const [row] = await record.query<{ epoch: number }>('SELECT epoch FROM tstepoch').catch(() => []);
+  return row?.epoch ?? NaN;
 }

@@ -4,8 +4,14 @@
 # the service that would be its courier, with answers of providers still under way (docs/decisions/courier.md).
 # Waits for nothing that was started from outside, such as by `docker exec`.
 
+# One line in the form of the service's log: level, message, and further fields.
+say() {
+  printf '{"level":"%s","time":"%s","logger":"init"%s,"msg":"%s"}\n' "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${3:-}" "$2" >&2
+}
+
+# Before the service is there a signal waits for it.
 pass_on() {
-  [ -z "$service" ] || kill -s "$1" "$service" 2>/dev/null
+  if [ -n "$service" ]; then kill -s "$1" "$service" 2>/dev/null; else asked=$1; fi
 }
 
 # Whether a process is left whose parent is this one: orphans become its children. Zombies do not count.
@@ -19,16 +25,20 @@ has_children() {
   return 1
 }
 
-service=
+service= asked=
 trap 'pass_on TERM' TERM
 trap 'pass_on INT' INT
 trap ':' HUP
+
+# Only to the first process do orphans come.
+[ "$$" = 1 ] || say warn 'This is not the first process of the container (docker run --init, shareProcessNamespace): a service that crashes takes its courier along'
 
 # What a shell starts in the background has no input unless it is handed over like this.
 exec 3<&0
 "$@" <&3 3<&- &
 service=$!
 exec 3<&-
+[ -z "$asked" ] || pass_on "$asked"
 
 # A signal ends the waiting, not the service.
 while :; do
@@ -39,7 +49,7 @@ done
 service=
 
 if has_children; then
-  printf '{"level":"warn","time":"%s","logger":"init","status":%d,"msg":"The service has ended; its courier is waited for"}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$status" >&2
+  say warn 'The service has ended; its courier is waited for' ",\"status\":$status"
   # In its waiting for `sleep` the shell also clears away the orphans that have ended.
   while has_children; do sleep 1; done
 fi

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
 
@@ -59,9 +59,11 @@ export function canContain(): boolean {
 export class Container {
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
+  readonly #options: ContainerOptions;
   #output = '';
 
-  constructor({ root, command, env, workFolder, user, volume }: ContainerOptions) {
+  constructor(options: ContainerOptions) {
+    const { root, command, env, workFolder, user, volume } = this.#options = options;
     execFileSync('mkdir', ['-p', `${root}.ro`]);
     const inside = [`PATH=${pathInside}`, ...command];
     const args = ['--pid', '--fork', '--mount', '--kill-child', '/bin/sh', '-c', script, 'container', root, dirname(process.execPath), volume.folder, volume.path, user, workFolder, ...inside];
@@ -83,6 +85,22 @@ export class Container {
     const [first] = await childrenOf(this.#child.pid!);
     if (first === undefined) throw new Error(`the container has ended:\n${this.#output}`);
     return first;
+  }
+
+  /**
+   * A further command in it, as its user, with its environment and these variables: what `docker exec` does, and a healthcheck.
+   * @returns what it said and how it ended
+   */
+  async run(command: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<{ readonly code: number; readonly said: string }> {
+    const { env, user } = this.#options;
+    const [uid, gid] = user.split(':');
+    const into = ['--target', String(await this.firstProcess()), '--pid', '--mount', '--root', '--setuid', uid!, '--setgid', gid!];
+    const variables = Object.entries({ ...env, ...more, PATH: pathInside }).map(([name, value]) => `${name}=${value}`);
+    return new Promise((resolve) => {
+      execFile('nsenter', [...into, '/usr/bin/env', '-i', ...variables, ...command], { timeout: 20_000 }, (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), said: stdout + stderr });
+      });
+    });
   }
 
   /** As a runtime ends a container in order: the first process is told, and nobody else. */

@@ -1,14 +1,13 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { promisify } from 'node:util';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { startStores, type ClusterStores } from '../harness/cluster.ts';
 import { freePort } from '../harness/ports.ts';
+import { createCertificateAuthority } from '../harness/provider/certificate.ts';
 import { startProvider, type Provider } from '../harness/provider/provider.ts';
 import type { OwnedGrant } from '../harness/system-of-record.ts';
 import { childrenOf } from '../system/child-processes.ts';
@@ -39,7 +38,9 @@ describe('The Dockerfile', () => {
   test('builds on one base, which is an argument and by default the slim official image of Node 24', () => {
     expect(dockerfile.stages.map(({ base }) => base)).toEqual(dockerfile.stages.map(() => '${BASE}'));
     expect(dockerfile.arguments.get('BASE')).toMatch(/^node:24\b.*-slim$/);
+    // Where the base has an older Node, npm ends the build.
     expect(packageJson.engines.node).toBe('>=24');
+    for (const stage of dockerfile.stages.slice(0, -1)) expect(stage.instructions.find(({ name }) => name === 'RUN')?.text).toMatch(/^npm ci .*--engine-strict/);
   });
 
   test('runs nothing in its last stage, which has a user by number that is not root, a signal to stop and labels', () => {
@@ -48,7 +49,7 @@ describe('The Dockerfile', () => {
     expect(textOf(final, 'STOPSIGNAL')).toBe('SIGTERM');
     const labels = pairsOf(final, 'LABEL');
     expect(labels).toMatchObject({ 'org.opencontainers.image.description': packageJson.description, 'org.opencontainers.image.licenses': packageJson.license });
-    expect(Object.keys(labels).map((name) => name.split('.').at(-1))).toEqual(expect.arrayContaining(['title', 'version', 'revision', 'created']));
+    expect(Object.keys(labels).map((name) => name.split('.').at(-1))).toEqual(expect.arrayContaining(['title', 'version', 'revision', 'created', 'name']));
     expect(final.instructions).toContainEqual({ name: 'ARG', text: `VERSION=${packageJson.version}` });
   });
 
@@ -60,7 +61,7 @@ describe('The Dockerfile', () => {
 
 describe('The last stage', () => {
   test('holds the service, its packages, the database scripts and the first process, and no more', () => {
-    expect(readdirSync(join(root, 'app')).sort()).toEqual(['LICENSE', 'dbscripts', 'dist', 'init.sh', 'node_modules', 'package.json']);
+    expect(readdirSync(join(root, 'app')).sort()).toEqual(['LICENSE', 'dbscripts', 'dist', 'healthcheck.mjs', 'init.sh', 'node_modules', 'package.json']);
     expect(filesBelow(join(root, 'app/dist')).filter((path) => !path.endsWith('.js'))).toEqual([]);
     expect(filesBelow(join(root, 'app/dist')).length).toBeGreaterThan(150);
     expect(filesBelow(join(root, 'var'))).toEqual([]);
@@ -74,11 +75,11 @@ describe('The last stage', () => {
     expect(filesBelow(join(root, 'app')).filter((path) => /\.(map|d\.[cm]?ts)$/.test(path))).toEqual([]);
   });
 
-  test('is small: less than 60 MB on top of its base', () => {
+  test('is small: less than 32 MB on top of its base', () => {
     const files = filesBelow(root);
     const bytes = files.reduce((sum, path) => sum + statSync(join(root, path)).size, 0);
     console.log(`The image adds ${(bytes / 1e6).toFixed(1)} MB in ${files.length} files to its base.`);
-    expect(bytes).toBeLessThan(60e6);
+    expect(bytes).toBeLessThan(32e6);
   });
 
   test('belongs to root but for the journal, so that the service can change nothing of itself', () => {
@@ -117,37 +118,36 @@ describe.skipIf(!canContain())('A container of it, with a read-only file system,
   afterEach(async () => {
     provider.clear();
     provider.release();
-    await Promise.all(running.splice(0).map((container) => container.kill()));
+    await Promise.all(running.splice(0).map((started) => started.kill()));
   });
   afterAll(async () => {
     await Promise.all([stores.remove(), provider.stop(), rm(volume, { recursive: true, force: true })]);
   });
 
-  async function start(entry = wordsOf(final, 'ENTRYPOINT')): Promise<Container> {
-    const options = { root, env, workFolder: textOf(final, 'WORKDIR'), user: textOf(final, 'USER'), volume: { folder: volume, path: textOf(final, 'VOLUME') } };
-    const container = new Container({ ...options, command: [...entry, ...wordsOf(final, 'CMD')] });
-    running.push(container);
-    await vi.waitUntil(() => isReady(container), soon);
-    return container;
+  function container(more: { readonly command: readonly string[]; readonly env?: Record<string, string> }): Container {
+    const made = new Container({ root, workFolder: textOf(final, 'WORKDIR'), user: textOf(final, 'USER'), volume: { folder: volume, path: textOf(final, 'VOLUME') }, ...more, env: { ...env, ...more.env } });
+    running.push(made);
+    return made;
   }
 
-  async function isReady(container: Container): Promise<boolean> {
-    if (!container.isRunning) throw new Error(`the container ended:\n${container.output()}`);
+  async function start(entry = wordsOf(final, 'ENTRYPOINT')): Promise<Container> {
+    const started = container({ command: [...entry, ...wordsOf(final, 'CMD')] });
+    await vi.waitUntil(() => isReady(started), soon);
+    return started;
+  }
+
+  async function isReady(started: Container): Promise<boolean> {
+    if (!started.isRunning) throw new Error(`the container ended:\n${started.output()}`);
     return fetch(`http://127.0.0.1:${adminPort}/ready`).then((answer) => answer.ok, () => false);
   }
 
   const tokenFrom = async (ownerId: string): Promise<string> => (await fetch(`http://127.0.0.1:${appPort}/tokenservice/${ownerId}`)).text();
 
-  /** The healthcheck's command, as the runtime runs it. */
-  const healthcheck = (): Promise<unknown> => {
-    const [node, ...args] = wordsOf(final, 'HEALTHCHECK');
-    expect(node).toBe('node');
-    return promisify(execFile)(process.execPath, args, { env, timeout: 10_000 });
-  };
+  const healthcheck = wordsOf(final, 'HEALTHCHECK');
 
   /** The service itself: the one child of the first process, or that process. */
-  async function serviceOf(container: Container): Promise<number> {
-    const first = await container.firstProcess();
+  async function serviceOf(started: Container): Promise<number> {
+    const first = await started.firstProcess();
     return readFileSync(`/proc/${first}/cmdline`, 'utf8').startsWith('/bin/sh') ? (await childrenOf(first))[0]! : first;
   }
 
@@ -162,34 +162,58 @@ describe.skipIf(!canContain())('A container of it, with a read-only file system,
     return grant;
   }
 
-  test('serves tokens, writes nothing but its journal, is found healthy, and ends in order at once when it is told to', async () => {
-    await expect(healthcheck()).rejects.toMatchObject({ code: 1 });
-    const container = await start();
-    await healthcheck();
+  test('serves tokens by processes without any right, complains of nothing, and ends in order at once when it is told to', async () => {
+    const started = await start();
     expect(await tokenFrom('gw')).toMatch(/^[\w.-]{20,}$/);
-    const status = readFileSync(`/proc/${await serviceOf(container)}/status`, 'utf8');
-    expect(status).toMatch(/^Uid:\t10001\t10001\t10001\t10001$/m);
-    expect(container.output().split('\n').filter((line) => line !== '').map((line) => (JSON.parse(line) as { level: string; msg: string })).filter(({ level }) => level === 'error')).toEqual([]);
+    const service = await serviceOf(started);
+    for (const pid of [await started.firstProcess(), service, ...(await childrenOf(service))]) {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      expect(status).toMatch(/^Uid:\t10001\t10001\t10001\t10001$/m);
+      expect(status).toMatch(/^CapEff:\t0+$/m);
+    }
+    const lines = started.output().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as { level: string; logger: string });
+    expect(lines.filter(({ level, logger }) => level === 'error' || logger === 'init')).toEqual([]);
     const begun = performance.now();
-    expect(await container.stop()).toBe(0);
+    expect(await started.stop()).toBe(0);
     expect(performance.now() - begun).toBeLessThan(10_000);
+  }, 90_000);
+
+  test('is found healthy by its healthcheck as long as the service answers on the admin port', async () => {
+    const started = await start();
+    expect(await started.run(healthcheck)).toEqual({ code: 0, said: '' });
+    expect(await started.run(healthcheck, { TOKENPOOL_SERVER_ADMIN_CONNECTORS_0_PORT: String(await freePort()) })).toEqual({ code: 1, said: '' });
+    process.kill(await serviceOf(started), 'SIGSTOP');
+    expect(await started.run(healthcheck)).toEqual({ code: 1, said: '' });
+  }, 90_000);
+
+  test('is found healthy where the admin port speaks https, by whatever name', async () => {
+    const { certPem, keyPem } = createCertificateAuthority('Test CA').issue(['admin.example']);
+    writeFileSync(join(root, 'app/tls.crt'), certPem);
+    writeFileSync(join(root, 'app/tls.key'), keyPem);
+    const connector = { TYPE: 'https', CERTIFICATE_FILE: '/app/tls.crt', KEY_FILE: '/app/tls.key' };
+    const started = container({
+      command: [...wordsOf(final, 'ENTRYPOINT'), ...wordsOf(final, 'CMD')],
+      env: Object.fromEntries(Object.entries(connector).map(([name, value]) => [`TOKENPOOL_SERVER_ADMIN_CONNECTORS_0_${name}`, value])),
+    });
+    await vi.waitUntil(async () => (await started.run(healthcheck)).code === 0, soon);
   }, 90_000);
 
   test('has nowhere to write but the journal', async () => {
     const script = 'for place in / /app /tmp /etc /usr /var /var/lib/token-pool-service /dev; do touch "$place/x" 2>/dev/null && echo "$place"; done; touch "$TOKENPOOL_JOURNAL_FOLDER/x" && echo journal; rm "$TOKENPOOL_JOURNAL_FOLDER/x"';
-    const container = new Container({ root, env, workFolder: '/app', user: '10001:10001', volume: { folder: volume, path: textOf(final, 'VOLUME') }, command: ['/bin/sh', '-c', script] });
-    await container.exited;
-    expect(container.output()).toBe('journal\n');
+    const started = container({ command: ['/bin/sh', '-c', script] });
+    await started.exited;
+    expect(started.output()).toBe('journal\n');
   });
 
   test('of which the service is killed while a provider is slow does not end before its courier has kept the answer in the journal', async () => {
-    const container = await start();
+    const started = await start();
     const grant = await underWay('slow');
-    process.kill(await serviceOf(container), 'SIGKILL');
-    await vi.waitUntil(() => container.output().includes('its courier is waited for'), soon);
-    await expect.poll(() => container.isRunning, { timeout: 2000 }).toBe(true);
+    process.kill(await serviceOf(started), 'SIGKILL');
+    await vi.waitUntil(() => started.output().includes('its courier is waited for'), soon);
+    await expect.poll(() => started.isRunning, { timeout: 2000 }).toBe(true);
+    expect(await started.run(healthcheck)).toEqual({ code: 1, said: '' });
     provider.release();
-    expect(await container.exited).toBe(137);
+    expect(await started.exited).toBe(137);
     expect(readdirSync(volume)).not.toEqual([]);
     // Nothing but the volume can bring it back now.
     await stores.redis.restart({ empty: true });
@@ -199,11 +223,11 @@ describe.skipIf(!canContain())('A container of it, with a read-only file system,
   }, 120_000);
 
   test('in which the service were the first process would end with it, and lose the answer', async () => {
-    const container = await start(wordsOf(final, 'ENTRYPOINT').slice(2));
+    const started = await start(wordsOf(final, 'ENTRYPOINT').slice(2));
     await underWay('lost');
     const begun = performance.now();
-    process.kill(await serviceOf(container), 'SIGKILL');
-    await container.exited;
+    process.kill(await serviceOf(started), 'SIGKILL');
+    await started.exited;
     expect(performance.now() - begun).toBeLessThan(5000);
     provider.release();
     const [row] = await stores.query<{ state: string }>("SELECT t.state FROM tsttoken t JOIN tsxwho o USING (tsxwhodid) WHERE o.ownerid = 'lost'");

@@ -43,6 +43,9 @@ describe.skipIf(!canContain()).each(shells.map((shell) => ({ name: shell.join(' 
     expect(await statusOf(started('sh', '-c', 'exit 7'))).toBe(7);
     expect(await statusOf(started('sh', '-c', 'kill -9 $$'))).toBe(137);
     expect(await statusOf(started('there-is-no-such-program'))).toBe(127);
+    const child = started('true');
+    const said = text(child.stderr!);
+    expect([await statusOf(child), await said]).toEqual([0, '']);
   });
 
   test('hands SIGTERM and SIGINT on to the service, waits for its end, and is not ended by SIGHUP', async () => {
@@ -80,6 +83,13 @@ describe.skipIf(!canContain()).each(shells.map((shell) => ({ name: shell.join(' 
     const line = (await said).split('\n').find((one) => one.startsWith('{'));
     expect(JSON.parse(line!)).toMatchObject({ level: 'warn', logger: 'init', status: 137 });
   }, 30_000);
+
+  test('says so where it is not the first, since no orphan comes to it then', async () => {
+    const child = spawn(shell[0]!, [...shell.slice(1), init, 'true'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [said, ended] = [text(child.stderr), statusOf(child)];
+    expect(await ended).toBe(0);
+    expect(JSON.parse(await said)).toMatchObject({ level: 'warn', logger: 'init', msg: expect.stringContaining('not the first process') as string });
+  });
 
   test('does not wait for what others started in the container', async () => {
     const child = started('sh', '-c', 'echo up; read -r line; exit 4');

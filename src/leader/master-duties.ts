@@ -24,9 +24,12 @@ export class MasterDuties implements Duties {
 
   async start(term: Term): Promise<void> {
     const { reconciler, reconcileEveryMs, perTerm, logger } = this.#parts;
-    const repeating = (name: string, work: () => Promise<void>): Repeating =>
-      new Repeating(name, () => reconcileEveryMs, work, (error) => logger.error({ name, error }, 'A round of the reconciler failed'));
-    const rounds = [repeating('reconciler', () => reconciler.round(term)), repeating('survey', () => reconciler.survey(term))];
+    const repeating = (name: string, restMs: () => number, work: () => Promise<void>): Repeating =>
+      new Repeating(name, restMs, work, (error) => logger.error({ name, error }, 'A round of the reconciler failed'));
+    const rounds = [
+      repeating('reconciler', () => reconciler.restMs(reconcileEveryMs), () => reconciler.round(term)),
+      repeating('survey', () => reconcileEveryMs, () => reconciler.survey(term)),
+    ];
     this.#running = new Lifecycle('duties', [...rounds, ...perTerm(term)], (name, error) => logger.warn({ name, error }, 'A duty did not stop cleanly'));
     await this.#running.start();
   }

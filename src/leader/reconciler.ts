@@ -18,6 +18,10 @@ import { RecordWatch } from './record-watch.ts';
 
 /** A refresh this much overdue, ms, has no alarm that works. */
 const overdueMs = 500;
+/** For how long a term begins, ms: its worker may still be connecting, and alarms may ring unheard. */
+const beginningMs = 1000;
+/** Time between two rounds as a term begins, ms. */
+const restAtFirstMs = 50;
 const rowsAtOnce = 500;
 /** Time between two comparisons of the whole pool with the record, ms. */
 const fullComparisonMs = 60_000;
@@ -52,8 +56,9 @@ export class Reconciler {
   #comparedAt = -Infinity;
   #lossesSeen = 0;
   #isSealed = false;
-  /** The term whose first look at what is due has been taken. */
-  #begun: Term | undefined;
+  #term: Term | undefined;
+  /** When its first round began, monotonic ms. */
+  #begunAt = -Infinity;
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
@@ -65,11 +70,20 @@ export class Reconciler {
    * that needs it; no part waits for it to come back.
    */
   async round(term: Term): Promise<void> {
-    const { publisher, pending, orphans } = this.#parts;
+    const { publisher, pending, orphans, clock } = this.#parts;
+    if (this.#term !== term) this.#begunAt = clock.monotonic();
+    this.#term = term;
+    // As a term begins whatever is due: its alarm may have rung where nobody was master any more.
+    const overdueByMs = this.#isBeginning() ? 0 : overdueMs;
     await this.#part(term, 'pending', () => pending.redeemAll(term.signal));
-    await this.#part(term, 'due', () => this.#watch.over(() => this.#startDue(term)));
+    await this.#part(term, 'due', () => this.#watch.over(() => this.#startDue(overdueByMs)));
     await this.#part(term, 'orphans', () => orphans.settleAll());
     await this.#part(term, 'publish', () => publisher.retry());
+  }
+
+  /** ms until the next round, of which there is one every `everyMs` but as a term begins. */
+  restMs(everyMs: number): number {
+    return this.#isBeginning() ? Math.min(restAtFirstMs, everyMs) : everyMs;
   }
 
   /** One round of what takes as long as the pool is large: to run beside the other rounds, which it must not hold up. */
@@ -89,17 +103,18 @@ export class Reconciler {
     }
   }
 
-  /** At the beginning of a term whatever is due: its alarm may have rung where nobody was master any more, and the worker is still connecting. */
-  async #startDue(term: Term): Promise<void> {
+  #isBeginning(): boolean {
+    return this.#parts.clock.monotonic() - this.#begunAt < beginningMs;
+  }
+
+  async #startDue(overdueByMs: number): Promise<void> {
     const { db, tokens, clock, metrics, isUnderWay, startRefresh } = this.#parts;
     const now = Math.floor(clock.now());
-    const isFirst = this.#begun !== term;
-    for (const token of await tokens.due(db, isFirst ? now : now - overdueMs, rowsAtOnce)) {
+    for (const token of await tokens.due(db, now - overdueByMs, rowsAtOnce)) {
       if (isUnderWay(token.version)) continue;
       if ((token.dueAt ?? now) <= now - overdueMs) metrics.slotReconciled('overdue');
       startRefresh(token, 'due');
     }
-    this.#begun = term;
   }
 
   /** At the beginning of a term, after Redis lost the pool or was itself lost for a moment, and now and then. */

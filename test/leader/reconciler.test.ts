@@ -6,6 +6,7 @@ import { PoolBuilder } from '../../src/leader/pool-builder.ts';
 import { Reconciler } from '../../src/leader/reconciler.ts';
 import { PoolRecord } from '../../src/pool/pool-record.ts';
 import type { Term } from '../../src/pool/term.ts';
+import type { Clock } from '../../src/runtime/clock.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { useRedis } from '../harness/redis.ts';
 import { silent, useTokenDatabase } from '../mysql/token-database.ts';
@@ -29,7 +30,7 @@ function recordOf({ db, owners, tokens, clock }: VerbsOnStores): PoolRecord {
   return new PoolRecord(db, owners, tokens, clock);
 }
 
-function reconciler(record = recordOf(verbs)): Reconciler {
+function reconciler(record = recordOf(verbs), clock: Clock = verbs.clock): Reconciler {
   const { pending, redeemer, attempts, transit } = verbs;
   const startRefresh = ({ version }: { version: number }): void => { started.push(version); };
   return new Reconciler({
@@ -37,6 +38,7 @@ function reconciler(record = recordOf(verbs)): Reconciler {
     builder: new PoolBuilder({ ...verbs, record }),
     orphans: new OrphanSettler({ ...verbs, logger: silent, longestRequestMs: 1000, startRefresh }),
     pending: new PendingRedeemer(pending, redeemer, attempts, transit, silent, metrics),
+    clock,
     logger: silent,
     metrics,
     isUnderWay: () => false,
@@ -55,12 +57,21 @@ test('a round starts what is due and has no alarm, however long the comparison o
   expect(started).toContain(version);
 });
 
-test('the first round of a term starts all that is due, and the next ones only what has no alarm that works', async () => {
-  const onTerm = reconciler();
+test('as a term begins rounds follow quickly and start all that is due, and later ones only what has no alarm that works', async () => {
+  let aheadMs = 0;
+  const { clock } = verbs;
+  const onTerm = reconciler(recordOf(verbs), { now: () => clock.now(), monotonic: () => clock.monotonic() + aheadMs, random: () => clock.random(), sleep: (ms, signal) => clock.sleep(ms, signal) });
+  expect(onTerm.restMs(1000)).toBe(1000);
   const now = Math.floor(verbs.clock.now());
   const first = await database().addToken(await database().addOwner(), { dueat: now - 100 });
   await onTerm.round(term);
   expect(started).toContain(first);
+  expect(onTerm.restMs(1000)).toBe(50);
+  const soonAfter = await database().addToken(await database().addOwner(), { dueat: now - 100 });
+  await onTerm.round(term);
+  expect(started).toContain(soonAfter);
+  aheadMs = 1100;
+  expect(onTerm.restMs(1000)).toBe(1000);
   const second = await database().addToken(await database().addOwner(), { dueat: now - 100 });
   const overdue = await database().addToken(await database().addOwner(), { dueat: now - 2000 });
   started.length = 0;

@@ -23,7 +23,7 @@ export function madeFiles(): MadeFile[] {
   return [
     { path: 'README.md', content: chartReadme(readChartFile('README.intro.md'), readChartFile('values.yaml')) },
     { path: 'values.schema.json', content: valuesSchema() },
-    ...copied.filter(([source]) => existsSync(join(root, source))).map(([source, copy]) => ({ path: copy, content: readFileSync(join(root, source), 'utf8') })),
+    ...copied.map(([source, copy]) => ({ path: copy, content: readFileSync(join(root, source), 'utf8') })),
   ];
 }
 

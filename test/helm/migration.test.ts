@@ -5,14 +5,12 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 
-import { Secret } from '../../src/domain/secret.ts';
-import { openDatabase } from '../../src/mysql/connection.ts';
-import { checkSchema } from '../../src/mysql/schema.ts';
 import { runScript } from '../harness/baseline.ts';
 import { createDatabase } from '../harness/database.ts';
 import type { TestDatabase } from '../harness/database.ts';
 import { freePort } from '../harness/ports.ts';
 import { loadOldest, migrate, migrations, readScript, statementsOf } from '../mysql/fixtures/scripts.ts';
+import { accepted } from './accepted-schema.ts';
 import { chart } from './chart.ts';
 
 const patience = 60_000;
@@ -51,17 +49,6 @@ function runMigration(database: TestDatabase, given: Readonly<Record<string, str
       resolve({ code: error === null ? 0 : Number(error.code), said: stdout + stderr });
     });
   });
-}
-
-/** As a node does at its start. @throws SchemaOutdated */
-async function accepted(database: TestDatabase): Promise<void> {
-  const quiet = (): void => undefined;
-  const db = openDatabase({ ...database, password: new Secret(database.password), connectionLimit: 1, queryTimeoutMs: 5_000 }, { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet });
-  try {
-    await checkSchema(db);
-  } finally {
-    await db.close();
-  }
 }
 
 describe('the migration of the chart', () => {

@@ -36,7 +36,8 @@ describe.skipIf(helm === undefined)(`wrong values are refused by name${withoutHe
     ['a port that there is not', { externalMysql: { port: 70_000 } }, /externalMysql[./]port/, /65,?535/],
     ['a port of the system', { containerPorts: { admin: 80 } }, /containerPorts[./]admin/, /1,?024/],
     ['an unknown TLS mode', { externalMysql: { tls: { mode: 'VERIFY' } } }, /externalMysql[./]tls[./]mode/, /VERIFY_IDENTITY/],
-    ['a host with a scheme', { externalMysql: { host: 'mysql://a' } }, /externalMysql[./]host/, /pattern/],
+    ['a repository with a tag', { image: { repository: 'identity/token-pool-service:2.0.0' } }, /image[./]repository/, /pattern/],
+    ['a runbook that is no address', { prometheusRule: { runbook: 'docs' } }, /prometheusRule[./]runbook/, /https/],
     ['a sentinel without a host', { externalRedis: { sentinel: { nodes: [{ port: 1 }] } } }, /sentinel[./]nodes[./]0/, /host/],
     ['a sealing key without an id', { sealing: { keys: [{ key: 'a' }] } }, /sealing[./]keys[./]0/, /id/],
     ['a percentage over 100', { podDisruptionBudget: { maxUnavailable: '150%' } }, /podDisruptionBudget[./]maxUnavailable/, /pattern|integer/],
@@ -56,11 +57,15 @@ describe.skipIf(helm === undefined)(`wrong values are refused by name${withoutHe
 
   const RELATIONS: [name: string, values: Values, said: string][] = [
     ['no database', { externalMysql: { host: '' } }, 'externalMysql.host is missing: name the host of your database'],
+    ['a database host with its port', { externalMysql: { host: 'mysql:3306' } }, 'the port belongs into externalMysql.port'],
+    ['a database host with a login', { externalMysql: { host: `mysql://root:${secret}@mysql` } }, 'the login into externalMysql.username'],
     ['two databases', { mysql: { enabled: true } }, 'externalMysql.host and mysql.enabled exclude one another'],
     ['no Redis', { externalRedis: { url: '' } }, 'No Redis is named: set one of externalRedis.url'],
     ['two of Redis', { redis: { enabled: true } }, 'redis.enabled and externalRedis.url exclude one another'],
     ['credentials in a URL', { externalRedis: { url: `redis://:${secret}@redis` } }, 'externalRedis.url holds credentials'],
     ['a URL of another kind', { externalRedis: { url: 'http://redis' } }, 'externalRedis.url is not of the form redis://host:port'],
+    ['two servers in a URL', { externalRedis: { url: 'redis://a:6379,b:6379' } }, 'Several servers are named in externalRedis.sentinel.nodes or externalRedis.cluster.nodes'],
+    ['renewals that come too late', { config: { cluster: { renewEvery: 1_667 } } }, 'config.cluster.renewEvery (1667 ms) is too long for a config.cluster.leaseTime of 3000 ms'],
     ['Sentinel without a name', { externalRedis: { url: '', sentinel: { nodes: [{ host: 'a' }] } } }, 'externalRedis.sentinel.masterName is missing'],
     ['a database number in a Cluster', { externalRedis: { url: '', db: 1, cluster: { nodes: [{ host: 'a' }] } } }, 'externalRedis.db must be 0'],
     ['a key of no Secret', { externalRedis: { url: '', existingSecret: { urlKey: 'url' } } }, 'externalRedis.existingSecret.name is missing'],
@@ -84,6 +89,6 @@ describe.skipIf(helm === undefined)(`wrong values are refused by name${withoutHe
   });
 
   test('and right ones are not', async () => {
-    expect(await complaint({ replicaCount: 5, config: { cluster: { leaseTime: 5_000 } }, global: { anything: 1 } })).toBe('taken');
+    expect(await complaint({ replicaCount: 5, config: { cluster: { leaseTime: 3_000, renewEvery: 1_666 } }, image: { repository: 'registry.example.com:5000/identity/token-pool-service' }, global: { anything: 1 } })).toBe('taken');
   });
 });

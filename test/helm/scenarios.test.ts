@@ -60,6 +60,23 @@ describe.skipIf(helm === undefined).each(scenarios)(`the chart in the scenario %
   });
 });
 
+describe.skipIf(helm === undefined)(`the kinds of the chart${withoutHelm}`, () => {
+  const namesOf = async (scenario: string): Promise<string[]> => (await render(scenario)).map(({ kind, metadata }) => `${kind}${metadata.name.replace('tokens-token-pool-service', '')}`).sort();
+
+  test('are few where only the stores are named', async () => {
+    expect(await namesOf('default-minimal')).toEqual([
+      'ConfigMap', 'ConfigMap-migration', 'ConfigMap-test', 'Deployment', 'Job-migration', 'NetworkPolicy', 'Pod-test', 'PodDisruptionBudget', 'Service', 'Service-admin', 'ServiceAccount',
+    ]);
+  });
+
+  test('are all where everything is turned on', async () => {
+    expect(await namesOf('everything-on')).toEqual([
+      'ConfigMap', 'ConfigMap-dashboard', 'ConfigMap-migration', 'ConfigMap-test', 'Deployment', 'HorizontalPodAutoscaler', 'Ingress', 'Job-migration', 'NetworkPolicy', 'Pod-test',
+      'PodDisruptionBudget', 'PrometheusRule', 'Secret', 'Secret-migration', 'Service', 'Service-admin', 'ServiceAccounttokens', 'ServiceMonitor',
+    ]);
+  });
+});
+
 describe.skipIf(helm === undefined)(`the versions of the chart${withoutHelm}`, () => {
   test('a Kubernetes that is older than what is checked is refused', async () => {
     const { ok, stderr } = await template('default-minimal', '--kube-version', '1.30.9');

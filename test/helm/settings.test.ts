@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -9,55 +9,26 @@ import { longestStopMs } from '../../src/assembly/settings.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Secret } from '../../src/domain/secret.ts';
-import { helm, objectOf, readChartFile, render, renderAnew, scenarios, withoutHelm } from './chart.ts';
+import { helm, readChartFile, render, renderAnew, scenarios, withoutHelm } from './chart.ts';
 import type { Rendered } from './chart.ts';
-import { filesIn, nodePod, podsOf } from './pods.ts';
+import { environmentOf, inFolder, layOut, pem } from './pod-files.ts';
+import { nodePod, podsOf } from './pods.ts';
 
 const patience = 60_000;
 const made: string[] = [];
 afterAll(() => { for (const folder of made) rmSync(folder, { recursive: true }); });
-
-/** What stands in the Secrets and ConfigMaps that others make. */
-const foreign: Readonly<Record<string, string>> = {
-  'sealing/key-2026': Buffer.alloc(32, 6).toString('base64'),
-  'sealing/key-2025': Buffer.alloc(32, 5).toString('base64'),
-  'redis-login/url': 'rediss://tokens:sample@redis.example.com:6380/2',
-};
 
 /** Lays the files of a node out in a folder, as the kubelet would, and reads the settings as the node does there. */
 function startedWith(objects: readonly Rendered[]): Config {
   const folder = mkdtempSync(join(tmpdir(), 'tps-pod-'));
   made.push(folder);
   const { spec } = nodePod(objects);
-  const [container] = spec.containers;
-  for (const { name, mountPath } of container!.volumeMounts) {
-    const volume = spec.volumes?.find((one) => one.name === name);
-    for (const file of volume ? filesIn(volume) : []) place(join(folder, mountPath, file.path), contentOf(objects, file));
-  }
-  const inFolder = (text: string): string => text.replaceAll(/(?<=^|[\s"'])\/(?=run\/|etc\/|var\/)/g, `${folder}/`);
+  layOut(objects, spec, folder);
   const config = join(folder, '/etc/token-pool-service/config.yml');
-  place(config, inFolder(objectOf(objects, 'ConfigMap').data!['config.yml']!));
-  const environment = Object.fromEntries(container!.env!.map(({ name, value = '' }) => [name, inFolder(value)]));
+  writeFileSync(config, inFolder(readFileSync(config, 'utf8'), folder));
+  const environment = environmentOf(spec.containers[0]!, folder);
   expect(environment['TOKENPOOL_CONFIG']).toBe(config);
   return loadConfig(undefined, environment);
-}
-
-function contentOf(objects: readonly Rendered[], { kind, name, key }: { kind: string; name: string; key: string }): string {
-  const object = objects.find((one) => one.kind === kind && one.metadata.name === name);
-  if (object === undefined) return foreign[`${name}/${key}`] ?? pem(`${name}/${key}`);
-  const text = object.data![key]!;
-  return kind === 'Secret' ? Buffer.from(text, 'base64').toString() : text;
-}
-
-/** Nothing looks into it before there is a connection. */
-function pem(text: string): string {
-  const label = text.endsWith('.key') ? 'PRIVATE KEY' : 'CERTIFICATE';
-  return `-----BEGIN ${label}-----\n${btoa(text)}\n-----END ${label}-----`;
-}
-
-function place(path: string, content: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, content);
 }
 
 describe.skipIf(helm === undefined)(`the settings that a node finds${withoutHelm}`, () => {

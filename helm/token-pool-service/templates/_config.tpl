@@ -126,13 +126,18 @@ tls: true
 {{- end }}
 
 {{/*
-Seconds from SIGTERM to SIGKILL: the longest that an orderly stop takes, docs/operations.md, "Stopping a node", and two for
-the first process of the container, which ends after it.
+The longest that an orderly stop takes, in seconds: docs/operations.md, "Stopping a node", and two for the first process of
+the container, which ends after it.
 */}}
-{{- define "tokenpool.gracePeriod" -}}
+{{- define "tokenpool.longestStop" -}}
 {{- $delay := include "tokenpool.setting" (list . "http" "shutdownDelay" 5000) | int64 -}}
 {{- $grace := include "tokenpool.setting" (list . "http" "shutdownGrace" 10000) | int64 -}}
 {{- $connect := include "tokenpool.setting" (list . "refresh" "connectTimeout" 3000) | int64 -}}
 {{- $request := include "tokenpool.setting" (list . "refresh" "requestTimeout" 10000) | int64 -}}
-{{- .Values.terminationGracePeriodSeconds | int64 | default (add (div (add $delay $grace $connect $request 30999) 1000) 2) }}
+{{- add (div (add $delay $grace $connect $request 30999) 1000) 2 }}
+{{- end }}
+
+{{/* Seconds from SIGTERM to SIGKILL. */}}
+{{- define "tokenpool.gracePeriod" -}}
+{{- .Values.terminationGracePeriodSeconds | int64 | default (include "tokenpool.longestStop" . | int64) }}
 {{- end }}

@@ -5,6 +5,9 @@
 {{- if and (not .Values.mysql.enabled) (not $mysql.host) }}
 {{- fail "externalMysql.host is missing: name the host of your database, or try the service out with mysql.enabled=true." }}
 {{- end }}
+{{- if and $mysql.host (not (regexMatch "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$" $mysql.host)) }}
+{{- fail "externalMysql.host is more than a name or an IPv4 address: the port belongs into externalMysql.port, the schema into externalMysql.database, the login into externalMysql.username." }}
+{{- end }}
 {{- if and .Values.mysql.enabled $mysql.host }}
 {{- fail "externalMysql.host and mysql.enabled exclude one another: the service has one database." }}
 {{- end }}
@@ -24,7 +27,7 @@
 {{- fail "externalRedis.url holds credentials, and would stand in a ConfigMap: use externalRedis.username with externalRedis.existingSecret, or keep the whole URL in a Secret and name its key in externalRedis.existingSecret.urlKey." }}
 {{- end }}
 {{- if and $redis.url (not (regexMatch "^rediss?://[A-Za-z0-9._-]+(:[0-9]+)?(/[0-9]+)?$" $redis.url)) }}
-{{- fail "externalRedis.url is not of the form redis://host:port or rediss://host:port." }}
+{{- fail "externalRedis.url is not of the form redis://host:port or rediss://host:port, with one host. Several servers are named in externalRedis.sentinel.nodes or externalRedis.cluster.nodes." }}
 {{- end }}
 {{- if and $redis.sentinel.nodes (not $redis.sentinel.masterName) }}
 {{- fail "externalRedis.sentinel.masterName is missing: the name under which the sentinels know the server." }}
@@ -37,6 +40,7 @@
 {{- end }}
 {{- include "tokenpool.validateSealing" . }}
 {{- include "tokenpool.validatePorts" . }}
+{{- include "tokenpool.validateLease" . }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas." }}
 {{- end }}
@@ -78,5 +82,14 @@
 {{- define "tokenpool.validatePorts" -}}
 {{- if eq (int .Values.containerPorts.application) (int .Values.containerPorts.admin) }}
 {{- fail "containerPorts.application and containerPorts.admin are the same: each needs a port of its own." }}
+{{- end }}
+{{- end }}
+
+{{/* As src/config/sections/cluster.ts, so that it is told before pods fail of it. */}}
+{{- define "tokenpool.validateLease" -}}
+{{- $lease := include "tokenpool.setting" (list . "cluster" "leaseTime" 3000) | int64 -}}
+{{- $renew := include "tokenpool.setting" (list . "cluster" "renewEvery" 0) | int64 -}}
+{{- if le (mul (div (mul $lease 2) 3) 10) (mul $renew 12) }}
+{{- fail (printf "config.cluster.renewEvery (%d ms) is too long for a config.cluster.leaseTime of %d ms: two thirds of that must be more than 1.2 times this." $renew $lease) }}
 {{- end }}
 {{- end }}

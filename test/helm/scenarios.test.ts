@@ -77,6 +77,20 @@ describe.skipIf(helm === undefined)(`the kinds of the chart${withoutHelm}`, () =
   });
 });
 
+describe.skipIf(helm === undefined)(`the README of the chart${withoutHelm}`, () => {
+  const commands = [...readChartFile('README.intro.md').replaceAll(/\\\n\s*/g, '').matchAll(/^ {4}helm install (.*)$/gm)].map(([, words = '']) => words.replaceAll("'", '').split(/\s+/));
+
+  test.each(commands.map((words) => [words.join(' '), words] as const))('installs by a command that is taken: %s', async (_, words) => {
+    const given = words.map((word) => word.replace('helm/token-pool-service', chart));
+    const { ok, stderr } = await runHelm('template', ...given.filter((word) => word !== '--create-namespace'), '--kube-version', '1.37.0');
+    expect([ok, stderr]).toEqual([true, '']);
+  });
+
+  test('has a command for production and one for trying out', () => {
+    expect(commands.map((words) => words.join(' ').includes('try-out'))).toEqual([false, true]);
+  });
+});
+
 describe.skipIf(helm === undefined)(`the versions of the chart${withoutHelm}`, () => {
   test('a Kubernetes that is older than what is checked is refused', async () => {
     const { ok, stderr } = await template('default-minimal', '--kube-version', '1.30.9');

@@ -90,6 +90,15 @@ describe.skipIf(helm === undefined)(`a node that runs as its pod is rendered${wi
     expect(await helmTest('gateway 1')).toEqual({ code: 0, said: 'The release is ready.\nThe release is handing out tokens.\n' });
   }, 60_000);
 
+  test('passes its probes, and hands out tokens, while both stores are away', async () => {
+    await Promise.all([stores.mariaDb.kill(), stores.redis.kill()]);
+    await vi.waitUntil(async () => (await fetch(`http://127.0.0.1:${adminPort}/healthcheck`)).status === 500, soon);
+    expect([await passes(container.livenessProbe), await passes(container.readinessProbe)]).toEqual([true, true]);
+    expect(await helmTest('gateway 1')).toMatchObject({ code: 0 });
+    await Promise.all([stores.mariaDb.restart(), stores.redis.restart()]);
+    await vi.waitUntil(async () => (await fetch(`http://127.0.0.1:${adminPort}/healthcheck`)).status === 200, soon);
+  }, 120_000);
+
   test('is alive and not ready while it stops, and has ended in order within its time', async () => {
     const begun = performance.now();
     node.kill('SIGTERM');

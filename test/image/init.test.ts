@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 
 import { childrenOf } from '../system/child-processes.ts';
 import { canContain } from './container.ts';
@@ -29,9 +29,14 @@ function isThere(program: string): boolean {
 
 /** Left out where the machine does not let us make name spaces of processes: that takes Linux and root. */
 describe.skipIf(!canContain()).each(shells.map((shell) => ({ name: shell.join(' '), shell })))('The first process of a container, run by $name,', ({ shell }) => {
+  const running: ChildProcess[] = [];
+  afterEach(() => { for (const child of running.splice(0)) child.kill('SIGKILL'); });
+
   /** It with this command, as the first process of a name space. */
   function started(...command: string[]): ChildProcess {
-    return spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...shell, init, ...command], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...shell, init, ...command], { stdio: ['pipe', 'pipe', 'pipe'] });
+    running.push(child);
+    return child;
   }
 
   async function statusOf(child: ChildProcess): Promise<number | null> {
@@ -86,6 +91,7 @@ describe.skipIf(!canContain()).each(shells.map((shell) => ({ name: shell.join(' 
 
   test('says so where it is not the first, since no orphan comes to it then', async () => {
     const child = spawn(shell[0]!, [...shell.slice(1), init, 'true'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    running.push(child);
     const [said, ended] = [text(child.stderr), statusOf(child)];
     expect(await ended).toBe(0);
     expect(JSON.parse(await said)).toMatchObject({ level: 'warn', logger: 'init', msg: expect.stringContaining('not the first process') as string });

@@ -1,8 +1,9 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { alertCases, alerts, caseFiles, casesFolder, readDocument, rulesFile } from './alert-rules.ts';
+import { alertCases, alerts, caseFiles, casesFolder, readDocument, root, rulesFile } from './alert-rules.ts';
 import { sources, strangersIn } from './exported.ts';
 import { promtool, withoutPrometheus } from './promtool.ts';
 
@@ -20,7 +21,7 @@ describe.skipIf(withoutPrometheus !== '')(`promtool${withoutPrometheus}`, () => 
 
   test.each(caseFiles)('sees what %s says: who fires, with which labels and words, and who does not', async (name) => {
     expect(await promtool('test', 'rules', join(casesFolder, name))).toEqual({ ok: true, output: expect.stringContaining('SUCCESS') as string });
-  });
+  }, 60_000);
 });
 
 describe.each(alerts)('$alert', ({ alert, expr, labels, annotations }) => {
@@ -91,6 +92,12 @@ describe('docs', () => {
       const [, logger, message] = /^([a-z.]+): (.+)$/.exec(line) ?? [];
       expect({ line, said: sources.includes(`logger('${logger}')`) && sources.includes(message ?? line) }).toEqual({ line, said: true });
     }
+  });
+
+  test('the pictures of metrics.md are there, and small', () => {
+    const pictures = [...metricsPage.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(([, path]) => statSync(join(root, 'docs', path!)).size);
+    expect(pictures).toHaveLength(2);
+    expect(Math.max(...pictures)).toBeLessThan(300_000);
   });
 
   test('metrics.md lists every alert with its severity, and links to it', () => {

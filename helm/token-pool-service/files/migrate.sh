@@ -157,7 +157,7 @@ case $found in
   "$target") ;;
   1.*)
     say "The database is at schema $found."
-    [ "$FROM_VERSION_1" = true ] || fail "It is one of version 1. Stop the old service, back the database up, and then set migration.fromVersion1=true."
+    [ "$FROM_VERSION_1" = true ] || fail "It is one of version 1. Back it up, stop the old service or see to it that no new node refreshes beside it (config.isMaster=false; docs/upgrade.md), and then set migration.fromVersion1=true."
     migrate_from "$found" ;;
   *)
     if is_newer "$found" "$target"; then

@@ -2,9 +2,11 @@
 --
 --   mysql -u root -p < dbscripts/migration1_1_8to2_0_0.sql
 --
--- Stop the service and back the database up first. For another schema name change `token_service` below.
+-- Back the database up first. For another schema name change `token_service` below. The old service may go on running:
+-- see docs/upgrade.md.
 -- No row is dropped. Can be run again after it was interrupted; each step looks whether it was done, and the row of
--- tstschema is written last. Every step rewrites a table, so allow some minutes for a long history in tstevent.
+-- tstschema is written last. Every step rewrites a table, so allow some minutes for a long history in tstevent; writes to
+-- that table wait meanwhile, and are not refused.
 -- Text becomes utf8mb4_bin: letter case counts from now on. See baseline.sql.
 
 USE `token_service`;
@@ -14,6 +16,9 @@ DO (SELECT COUNT(retrydelay) FROM tsxwho), (SELECT COUNT(*) FROM tstemail);
 
 -- Without NO_ZERO_DATE: old rows may hold a zero date. NO_AUTO_VALUE_ON_ZERO: a row with id 0 keeps it.
 SET @old_sql_mode = @@SESSION.sql_mode, SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION';
+
+-- What is only looked at is not locked: the old service's writes must not wait for a search of the whole table.
+SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 
 -- History -----------------------------------------------------------------------------------------------------------
 
@@ -80,27 +85,28 @@ COMMIT;
 -- Only before the key is there: afterwards the links are the service's own.
 SET @links_unchecked = (SELECT COUNT(*) FROM information_schema.statistics
     WHERE table_schema = DATABASE() AND table_name = 'tsttoken' AND index_name = 'uk01tsttoken') = 0;
-START TRANSACTION;
-INSERT INTO tstevent (jobname, event, status, text)
-  SELECT 'migration', '2001', '4002', CONCAT('tsttoken ', child.tokendid, ' no longer names ', child.parenttokendid, ' as its parent: ',
+DROP TEMPORARY TABLE IF EXISTS links_in_the_way;
+CREATE TEMPORARY TABLE links_in_the_way (tokendid int NOT NULL, text varchar(400) DEFAULT NULL, PRIMARY KEY (tokendid))
+  DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+INSERT INTO links_in_the_way
+  SELECT child.tokendid, IF(child.parenttokendid = 0, NULL, CONCAT('tsttoken ', child.tokendid, ' no longer names ', child.parenttokendid, ' as its parent: ',
     CASE WHEN child.parenttokendid = child.tokendid THEN 'that is the row itself'
       WHEN parent.tokendid IS NULL THEN 'there is no such token'
       WHEN parent.isvalid = 1 THEN 'that token is still valid'
-      ELSE CONCAT('tsttoken ', youngest.tokendid, ' names it too') END)
+      ELSE CONCAT('tsttoken ', youngest.tokendid, ' names it too') END))
   FROM tsttoken child
     JOIN (SELECT parenttokendid, MAX(tokendid) AS tokendid FROM tsttoken GROUP BY parenttokendid) youngest
       ON youngest.parenttokendid = child.parenttokendid
     LEFT JOIN tsttoken parent ON parent.tokendid = child.parenttokendid
-  WHERE @links_unchecked AND child.parenttokendid <> 0
-    AND (child.parenttokendid = child.tokendid OR parent.tokendid IS NULL OR parent.isvalid = 1 OR child.tokendid < youngest.tokendid);
-UPDATE tsttoken child
-    JOIN (SELECT parenttokendid, MAX(tokendid) AS tokendid FROM tsttoken GROUP BY parenttokendid) youngest
-      ON youngest.parenttokendid = child.parenttokendid
-    LEFT JOIN tsttoken parent ON parent.tokendid = child.parenttokendid
-  SET child.parenttokendid = NULL
   WHERE @links_unchecked AND (child.parenttokendid = 0 OR child.parenttokendid = child.tokendid
     OR parent.tokendid IS NULL OR parent.isvalid = 1 OR child.tokendid < youngest.tokendid);
+START TRANSACTION;
+INSERT INTO tstevent (jobname, event, status, text)
+  SELECT 'migration', '2001', '4002', text FROM links_in_the_way WHERE text IS NOT NULL;
+UPDATE links_in_the_way link STRAIGHT_JOIN tsttoken child ON child.tokendid = link.tokendid
+  SET child.parenttokendid = NULL;
 COMMIT;
+DROP TEMPORARY TABLE links_in_the_way;
 
 SET @step = IF((SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'tsttoken' AND column_name = 'state') > 0, 'DO 0',

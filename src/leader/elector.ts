@@ -45,8 +45,8 @@ export class Elector implements Service {
   /** ms until the lease of another runs out, as Redis last said. */
   #freeInMs = Infinity;
   #redisAwaySince: number | undefined;
-  /** Until when the lease in Redis is left to the master of the lease in the database, monotonic ms. */
-  #yieldsUntil = 0;
+  /** Until when the lease in a Redis that is back is left to the master of the lease in the database, monotonic ms. */
+  #yieldsUntil: number | undefined;
   #asking: Promise<boolean | undefined> | undefined;
   #watchdog: NodeJS.Timeout | undefined;
 
@@ -72,6 +72,8 @@ export class Elector implements Service {
     this.#wake();
     await this.#loop;
     await this.#stepDown('this node stops');
+    // Granted too late to become a term.
+    await this.#parts.lease.release();
   }
 
   /** The lease may be free: stand now. */
@@ -128,14 +130,27 @@ export class Elector implements Service {
     }
   }
 
-  /** When Redis comes back nobody holds the lease in it: whoever is master by the one in the database goes first, and work stays where it is. */
-  async #acquireInTurn(): Promise<boolean> {
+  /**
+   * When Redis comes back nobody holds the lease in it: whoever is master by the one in the database goes first, and work stays where it is.
+   * @returns undefined while it does: a Redis that was only looked at counts as away, for it may refuse to be written to
+   */
+  async #acquireInTurn(): Promise<boolean | undefined> {
     const { lease, timing, clock } = this.#parts;
-    const endsInMs = await lease.endsInMs();
-    if (this.#redisAwaySince !== undefined) this.#yieldsUntil = clock.monotonic() + 2 * timing.renewMs;
-    if (endsInMs === 0 && clock.monotonic() >= this.#yieldsUntil && (await lease.acquire(timing.leaseMs))) return true;
-    this.#freeInMs = endsInMs > 0 ? endsInMs : Infinity;
-    return false;
+    // It may have been granted when this node had given up waiting for the answer.
+    if (await lease.extend(timing.leaseMs)) return true;
+    const endsInMs = await lease.endsInMs().catch((error: unknown) => {
+      this.#yieldsUntil = undefined;
+      throw error;
+    });
+    if (endsInMs > 0) {
+      this.#freeInMs = endsInMs;
+      return false;
+    }
+    if (this.#redisAwaySince !== undefined) {
+      this.#yieldsUntil ??= clock.monotonic() + 2 * timing.renewMs;
+      if (clock.monotonic() < this.#yieldsUntil) return undefined;
+    }
+    return lease.acquire(timing.leaseMs);
   }
 
   async #renew(term: HeldTerm): Promise<void> {
@@ -175,7 +190,7 @@ export class Elector implements Service {
   }
 
   /** Whether the lease in Redis is held; undefined where Redis does not tell in time. One question at a time: a late answer counts for the next. */
-  async #tryRedis(ask: () => Promise<boolean>): Promise<boolean | undefined> {
+  async #tryRedis(ask: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
     this.#asking ??= this.#ask(ask).finally(() => (this.#asking = undefined));
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const timer = setTimeout(resolve, this.#parts.timing.renewMs, undefined);
@@ -186,10 +201,10 @@ export class Elector implements Service {
     }
   }
 
-  async #ask(ask: () => Promise<boolean>): Promise<boolean | undefined> {
+  async #ask(ask: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
     try {
       const answer = await ask();
-      this.#redisAwaySince = undefined;
+      if (answer !== undefined) this.#redisAwaySince = this.#yieldsUntil = undefined;
       return answer;
     } catch {
       this.#redisAwaySince ??= this.#parts.clock.monotonic();

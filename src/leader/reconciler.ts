@@ -53,6 +53,8 @@ export interface ReconcilerParts {
 export class Reconciler {
   readonly #parts: ReconcilerParts;
   readonly #watch: RecordWatch;
+  /** The term of the last survey, and when the whole pool was last compared in it, monotonic ms. */
+  #surveyed: Term | undefined;
   #comparedAt = -Infinity;
   #lossesSeen = 0;
   #isSealed = false;
@@ -88,6 +90,8 @@ export class Reconciler {
 
   /** One round of what takes as long as the pool is large: to run beside the other rounds, which it must not hold up. */
   async survey(term: Term): Promise<void> {
+    if (this.#surveyed !== term) this.#comparedAt = -Infinity;
+    this.#surveyed = term;
     await this.#part(term, 'unplanned', () => this.#takeIn(term));
     await this.#part(term, 'compare', () => this.#compare(term));
     await this.#part(term, 'seal', () => this.#seal(term));

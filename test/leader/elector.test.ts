@@ -150,6 +150,34 @@ test('a master that is gone when Redis comes back is followed by another', async
   await untilMaster(node, 3000);
 });
 
+test('a Redis that answers and refuses to be written to is one that is away: the lease in the database counts', async () => {
+  const admin = await untilReady(connect({ url: redis().url }, 'write'));
+  const node = await nodeOn(`test-${randomUUID()}`);
+  await admin.config('SET', 'min-replicas-to-write', '1');
+  try {
+    await node.elector.start();
+    await untilMaster(node, 5 * timing.leaseMs);
+  } finally {
+    await admin.config('SET', 'min-replicas-to-write', '0');
+  }
+  await delay(4 * timing.renewMs);
+  expect(node.terms).toHaveLength(1);
+}, 30_000);
+
+test('a lease that was granted when nobody waited for the answer any more is no lost one', async () => {
+  const lease = new RedisLease(await untilReady(connect({ url: redis().url }, 'lease')), `test-${randomUUID()}`);
+  const acquire = lease.acquire.bind(lease);
+  lease.acquire = async (leaseMs) => {
+    lease.acquire = acquire;
+    const held = await acquire(leaseMs);
+    await delay(1.2 * slow.renewMs);
+    return held;
+  };
+  const node = await nodeOn('', { timing: slow, lease });
+  await node.elector.start();
+  await untilMaster(node, slow.leaseMs / 2);
+}, 30_000);
+
 test('the lease is given up although the record does not answer and the duties are still starting', async () => {
   const prefix = `test-${randomUUID()}`;
   const never = Promise.withResolvers<never>();

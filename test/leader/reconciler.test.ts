@@ -11,7 +11,7 @@ import { Metrics } from '../../src/runtime/metrics.ts';
 import { useRedis } from '../harness/redis.ts';
 import { silent, useTokenDatabase } from '../mysql/token-database.ts';
 import { verbsOn, type VerbsOnStores } from '../pool/verbs-on-stores.ts';
-import { useClients } from '../redis/clients.ts';
+import { untilReady, useClients } from '../redis/clients.ts';
 
 const database = useTokenDatabase();
 const redis = useRedis();
@@ -114,6 +114,20 @@ test('a survey after a lost connection puts back what the server in the place of
     return (await verbs.livePool.tokensOf(id).catch(() => [])).map((token) => token.version);
   }, { timeout: 8000, interval: 200 }).toEqual([version]);
   expect(await inside.keys(`*:t${String(version)}-*`)).toHaveLength(1);
+});
+
+test('a term begins with a comparison, however short the last one is ago', async () => {
+  const ownerDid = await database().addOwner();
+  const version = await database().addToken(ownerDid);
+  const { id } = (await verbs.owners.byDid(database().db, ownerDid)) ?? { id: '' };
+  const onTerm = reconciler();
+  await onTerm.survey(term);
+  const inside = await untilReady(connect({ url: redis().url }, 'write'));
+  await inside.del((await inside.keys('*')).filter((key) => !key.endsWith(':built')));
+  await onTerm.survey(term);
+  expect(await verbs.livePool.tokensOf(id)).toEqual([]);
+  await onTerm.survey({ ...term, epoch: 2 });
+  expect((await verbs.livePool.tokensOf(id)).map((token) => token.version)).toEqual([version]);
 });
 
 test('a term that is over begins nothing more', async () => {

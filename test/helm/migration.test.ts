@@ -11,7 +11,7 @@ import type { TestDatabase } from '../harness/database.ts';
 import { freePort } from '../harness/ports.ts';
 import { loadOldest, migrate, migrations, readScript, statementsOf } from '../mysql/fixtures/scripts.ts';
 import { accepted } from './accepted-schema.ts';
-import { chart } from './chart.ts';
+import { chart, readChartFile } from './chart.ts';
 
 const patience = 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'tps-migration-'));
@@ -160,6 +160,31 @@ describe('the log-in of the migration', () => {
     } finally {
       await runScript(database, `DROP USER '${user}'@'%'`);
     }
+  }, patience);
+
+  test('needs no right on the schema but those that values.yaml names', async () => {
+    const database = await create(true);
+    await loadOldest(database);
+    const rights = /needs ([A-Z, ]+) and (DELETE) on the schema/.exec(readChartFile('values.yaml'))?.slice(1).join(', ');
+    const user = `${database.schema.slice(0, 20)}_r`;
+    await runScript(database, `CREATE USER '${user}'@'%' IDENTIFIED BY 'r'; GRANT ${rights} ON ${database.schema}.* TO '${user}'@'%'`);
+    try {
+      expect(await runMigration({ ...database, user, password: 'r' }, { FROM_VERSION_1: 'true' })).toMatchObject({ code: 0 });
+    } finally {
+      await runScript(database, `DROP USER '${user}'@'%'`);
+    }
+  }, patience);
+
+  test('gives up soon where somebody holds a table, instead of letting nobody else at it', async () => {
+    const database = await create(true);
+    await loadOldest(database);
+    const holder = await database.connect();
+    await holder.query('START TRANSACTION');
+    await holder.query('SELECT * FROM tsttoken');
+    const { code, said } = await runMigration(database, { FROM_VERSION_1: 'true' });
+    expect([code, said]).toEqual([1, expect.stringContaining('ERROR 1205')]);
+    await holder.query('ROLLBACK');
+    expect(await runMigration(database, { FROM_VERSION_1: 'true' })).toMatchObject({ code: 0 });
   }, patience);
 
   test('is refused at once where the password is wrong, which is not shown', async () => {

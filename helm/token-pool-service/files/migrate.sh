@@ -125,10 +125,11 @@ newest_target() {
   say "$newest"
 }
 
-# The scripts name the schema `token_service`.
+# The scripts name the schema `token_service`. A change that waits for a table lets nobody else at it: it gives up soon, and the Job
+# is tried again.
 run() {
   say "Running ${1##*/}."
-  sed "s/\`token_service\`/\`$DATABASE_NAME\`/g" "$1" | sql
+  { say 'SET SESSION lock_wait_timeout = 10;'; sed "s/\`token_service\`/\`$DATABASE_NAME\`/g" "$1"; } | sql
 }
 
 migrate_from() {

@@ -132,6 +132,8 @@ function databaseArgs(server: DatabaseServer, port: number, folder: string): str
     `--datadir=${join(folder, 'data')}`,
     `--socket=${join(folder, 'socket')}`,
     `--pid-file=${join(folder, 'pid')}`,
+    // As it starts it removes the temporary tables of whoever else has the same folder.
+    `--tmpdir=${folder}`,
     `--init-file=${join(folder, 'init.sql')}`,
     `--bind-address=${HOST}`,
     `--port=${String(port)}`,

@@ -25,7 +25,7 @@ test('the sample file loads, and differs from the defaults only where it says so
   const sample = loadConfig(join(root, 'deploy/config.yml'), { TOKENPOOL_CLUSTER_NODE_ID: 'n' });
   const byDefault = loadConfig(undefined, { TOKENPOOL_CLUSTER_NODE_ID: 'n' });
   const [onConsole, inFile] = sample.logging.appenders;
-  expect(sample).toEqual({ ...byDefault, retryResponseCodes: [500, 502, 503], logging: { level: 'INFO', loggers: { http: 'INFO' }, appenders: [onConsole, inFile] } });
+  expect(sample).toEqual({ ...byDefault, retryResponseCodes: [503], logging: { level: 'INFO', loggers: { http: 'INFO' }, appenders: [onConsole, inFile] } });
   expect([onConsole, inFile]).toMatchObject([byDefault.logging.appenders[0]!, { type: 'file', archivedFileCount: 5 }]);
 });
 

@@ -59,6 +59,7 @@ test('the file of the old service loads unchanged', () => {
   });
   expect(config.warnings).toEqual([
     'database.driverClass: a Dropwizard setting without a meaning here, ignored',
+    'retryResponseCodes: a provider that answers 500 or 502 may have used the refresh token, which is presented again all the same; a provider that takes that for theft revokes the grant',
     'sealing.keys: there are none; tokens and client secrets stand in the database in the clear',
   ]);
 });
@@ -204,6 +205,7 @@ test('a key that stands twice is warned of, and the last one holds', () => {
 test.each([
   ['refreshWakeUpLeadTime: 3999', /^refreshWakeUpLeadTime: 3999 ms is less than the 4000 ms/],
   ['{ refreshWakeUpLeadTime: 5000, cluster: { leaseTime: 4001 } }', /^refreshWakeUpLeadTime/],
+  ['retryResponseCodes: 503,504', /^retryResponseCodes: a provider that answers 504 may have/],
   ['tslMailConfig: { host: mail.example, isAuth: false }', /^tslMailConfig\.from: missing/],
   ['tslMailConfig: { host: mail.example, from: a@b.example }', /^tslMailConfig\.username, password: missing/],
   ['database: { url: "jdbc:mysql://a,b/x?serverTimezone=Asia/Colombo&magic=1" }', /^database\.url: several hosts/],

@@ -18,5 +18,5 @@ export const httpSection = section(z.strictObject({
 }));
 
 export const startupSection = section(z.strictObject({
-  storeTimeout: milliseconds('How long the start waits for database and Redis', 60_000, [0, 3_600_000]),
+  storeTimeout: milliseconds('How long the start waits for the database; Redis is not waited for', 60_000, [0, 3_600_000]),
 }));

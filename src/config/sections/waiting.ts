@@ -24,7 +24,7 @@ export const waitingKeys = {
   ),
   refreshWakeUpLeadTime: milliseconds('Time before a token expires at which its refresh starts', 5_000, [0, 86_400_000]),
   retryResponseCodes: leaf<readonly number[]>({
-    about: 'Answers of a token endpoint that are retried like a lost connection',
+    about: 'Answers of a token endpoint after which the refresh token counts as not used and is presented again, as where no connection could be made. 408, 425, 429 and 503 always are; others from 500 on are a warning',
     allowed: 'HTTP status codes, 100 to 599, with commas between them',
     fallback: [],
     shown: 'none',

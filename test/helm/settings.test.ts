@@ -53,7 +53,7 @@ describe.skipIf(helm === undefined)(`the settings that a node finds${withoutHelm
   test('are those of the values', async () => {
     const { config: wanted } = parse(readChartFile('ci/everything-on-values.yaml')) as { config: Record<string, unknown> };
     const config = startedWith(await render('everything-on'));
-    expect(config).toMatchObject({ ...wanted, database: {}, retryResponseCodes: [500, 502, 503], logging: { level: 'INFO', loggers: { 'pool.refresh': 'DEBUG' }, appenders: [{ timeZone: 'Asia/Colombo' }] } });
+    expect(config).toMatchObject({ ...wanted, database: {}, retryResponseCodes: [425, 503], logging: { level: 'INFO', loggers: { 'pool.refresh': 'DEBUG' }, appenders: [{ timeZone: 'Asia/Colombo' }] } });
     expect(config.database).toMatchObject({ host: 'mysql.stores', port: 3306, schema: 'token_service', user: 'tokenpool', tls: 'preferred', connectionLimit: 20, queryTimeout: 1500 });
     expect(config.redis).toMatchObject({ url: 'redis://redis.stores:6379', username: 'tokens', keyPrefix: 'tokens', tls: {} });
   }, patience);

@@ -104,6 +104,12 @@ export class NearCache {
     return this.#entries.has(ownerId);
   }
 
+  /** Whether something later than `token` is known of its slot. */
+  isOutdated(ownerId: string, token: LiveToken): boolean {
+    const known = this.#entries.get(ownerId)?.slots.get(token.slot);
+    return known !== undefined && outranks(known, token);
+  }
+
   forget(ownerId: string): void {
     this.#entries.delete(ownerId);
   }

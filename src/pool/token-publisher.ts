@@ -37,11 +37,12 @@ export class TokenPublisher {
     }
   }
 
-  /** Publishes again what Redis did not take. */
+  /** Publishes again what Redis did not take, unless the token was replaced since: a Redis that was emptied would take the older one. */
   async retry(): Promise<void> {
     const kept = [...this.#unpublished];
     for (const [key, { ownerId, token }] of kept) {
       this.#unpublished.delete(key);
+      if (this.#cache.isOutdated(ownerId, token)) continue;
       if (!(await this.publish(ownerId, token))) return;
     }
     if (kept.length > 0) this.#logger.info({ tokens: kept.length }, 'Tokens that Redis had missed are published');

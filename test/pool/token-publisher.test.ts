@@ -1,0 +1,45 @@
+import { beforeEach, expect, test } from 'vitest';
+
+import type { LiveToken } from '../../src/domain/token.ts';
+import { useRedis } from '../harness/redis.ts';
+import { useTokenDatabase } from '../mysql/token-database.ts';
+import { useClients } from '../redis/clients.ts';
+import { verbsOn, type VerbsOnStores } from './verbs-on-stores.ts';
+
+const database = useTokenDatabase();
+const redis = useRedis();
+const connect = useClients();
+let verbs: VerbsOnStores;
+
+beforeEach(async () => {
+  verbs = await verbsOn({ database: database(), redisUrl: redis().url, connect });
+});
+
+function token(version: number): LiveToken {
+  return { slot: 'a', version, uc: 0, phase: 'ready', expiresAt: verbs.clock.now() + 3_600_000, accessToken: `access ${String(version)}` };
+}
+
+/** Publishes while Redis is away, and has Redis come back empty. */
+async function missed(version: number): Promise<void> {
+  await redis().kill();
+  expect(await verbs.publisher.publish('owner', token(version))).toBe(false);
+  await redis().restart({ empty: true });
+  await expect.poll(() => verbs.livePool.tokensOf('owner').catch(() => undefined), { timeout: 5000 }).toEqual([]);
+}
+
+const versions = async (): Promise<number[]> => (await verbs.livePool.tokensOf('owner')).map(({ version }) => version);
+
+test('what Redis missed is published when it is back', async () => {
+  await missed(7);
+  await expect.poll(async () => {
+    await verbs.publisher.retry();
+    return versions().catch(() => []);
+  }, { timeout: 5000 }).toEqual([7]);
+});
+
+test('what Redis missed is not published any more when the token has been replaced since', async () => {
+  await missed(7);
+  verbs.cache.hear('owner', token(8));
+  await verbs.publisher.retry();
+  expect(await versions()).toEqual([]);
+});

@@ -12,7 +12,8 @@ function say(line: string): void {
   process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(7)} s  ${line}\n`);
 }
 
-process.exitCode = await carryOut({ usage, readOptions, run: listOrRun }, process.argv.slice(2));
+// Whatever a run of hours has left open must not hold up its end.
+process.exit(await carryOut({ usage, readOptions, run: listOrRun }, process.argv.slice(2)));
 
 async function listOrRun(options: ChaosOptions, signal: AbortSignal): Promise<number> {
   // At once: the guards of what runs end it with this process.

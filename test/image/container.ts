@@ -1,6 +1,7 @@
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { childrenOf } from '../system/child-processes.ts';
 
@@ -80,11 +81,14 @@ export class Container {
     return this.#output;
   }
 
-  /** The number that this machine knows the container's first process by. */
+  /** The number that this machine knows the container's first process by: it is there a moment after `unshare` is. */
   async firstProcess(): Promise<number> {
-    const [first] = await childrenOf(this.#child.pid!);
-    if (first === undefined) throw new Error(`the container has ended:\n${this.#output}`);
-    return first;
+    while (this.isRunning) {
+      const [first] = await childrenOf(this.#child.pid!);
+      if (first !== undefined) return first;
+      await setTimeout(5);
+    }
+    throw new Error(`the container has ended:\n${this.#output}`);
   }
 
   /**

@@ -5,6 +5,7 @@ import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { PoolRecord } from '../pool/pool-record.ts';
 import type { Scheduler } from '../pool/scheduler.ts';
+import { ShadowedTokens } from '../pool/shadowed-tokens.ts';
 import { StrayTokens } from '../pool/stray-tokens.ts';
 import type { TokenPublisher } from '../pool/token-publisher.ts';
 import type { LivePool, PoolEntry } from '../redis/live-pool.ts';
@@ -33,21 +34,28 @@ export interface Census {
 export class PoolBuilder {
   readonly #parts: BuilderParts;
   readonly #strays: StrayTokens;
+  readonly #shadowed: ShadowedTokens;
 
   constructor(parts: BuilderParts) {
     this.#parts = parts;
     this.#strays = new StrayTokens(parts);
+    this.#shadowed = new ShadowedTokens(parts.changes);
   }
 
-  /** @param withJobs whether the jobs are planned too; a planned one stays as it is @returns what the record holds, and how many tokens the pool lacked */
+  /**
+   * Rows that a newer one replaced, and that are still valid, are made invalid on the way.
+   * @param withJobs whether the jobs are planned too; a planned one stays as it is
+   * @returns what the record holds, and how many tokens the pool lacked
+   */
   async build(withJobs: boolean, signal: AbortSignal): Promise<Census & { readonly lacking: number }> {
     const { record, livePool, scheduler } = this.#parts;
-    const { entries, rows } = await record.read(signal);
+    const { entries, rows, shadowed } = await record.read(signal);
     let lacking = 0;
     for (let start = 0; start < entries.length && !signal.aborted; start += batchSize) {
       lacking += await livePool.putAll(entries.slice(start, start + batchSize));
     }
     if (withJobs && !signal.aborted) await scheduler.schedule(rows.flatMap(plannedRefresh));
+    for (const { owner, rows: behind } of shadowed) if (!signal.aborted) await this.#shadowed.supersede(owner, behind);
     return { entries, lacking, ...countStates(rows) };
   }
 

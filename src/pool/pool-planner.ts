@@ -1,4 +1,3 @@
-import { events, statuses } from '../domain/event.ts';
 import { withdrawsDuringRefresh, type Owner } from '../domain/owner.ts';
 import { expiresAt, type Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
@@ -8,8 +7,8 @@ import type { TokenTable } from '../mysql/tokens.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Limiter } from '../runtime/limiter.ts';
 import { liveView } from './live-view.ts';
-import { jobOf } from './refresh-subject.ts';
 import type { Scheduler } from './scheduler.ts';
+import { ShadowedTokens } from './shadowed-tokens.ts';
 import type { TokenPublisher } from './token-publisher.ts';
 
 export interface PlannerParts {
@@ -26,9 +25,11 @@ export interface PlannerParts {
 /** Takes rows into the pool for which nothing was planned yet: seals them, plans their refresh, publishes them. */
 export class PoolPlanner {
   readonly #parts: PlannerParts;
+  readonly #shadowed: ShadowedTokens;
 
   constructor(parts: PlannerParts) {
     this.#parts = parts;
+    this.#shadowed = new ShadowedTokens(parts.changes);
   }
 
   /** @returns how many rows were taken in */
@@ -51,10 +52,11 @@ export class PoolPlanner {
     const drained = withdrawsDuringRefresh(owner, current.length > 1);
     const taken = rows.filter((row) => current.some(({ version }) => version === row.version));
     const plans = taken.map((row) => ({ version: row.version, ownerDid: owner.did, dueAt: this.#dueAt(owner, drained, row) }));
+    // Before the plan: a row that is planned is not looked at here again, should this end in between.
+    await this.#shadowed.supersede(owner, shadowed);
     await tokens.plan(db, plans);
     for (const row of taken) await publisher.publish(owner.id, liveView(owner, row, current, clock.now()));
     await scheduler.schedule(plans);
-    await this.#supersede(owner, shadowed);
   }
 
   /** One that has expired already is due now, and not late. */
@@ -62,13 +64,5 @@ export class PoolPlanner {
     const { scheduler, clock } = this.#parts;
     const now = clock.now();
     return expiresAt(token) <= now ? Math.ceil(now) : scheduler.dueAt(owner, drained, token.issuedAt, token.validityMs);
-  }
-
-  /** A slot has one valid row: the newest, inserted to replace the others. */
-  async #supersede(owner: Owner, rows: readonly Token[]): Promise<void> {
-    for (const row of rows) {
-      const text = `token ${row.version} was superseded by a newer token with the same client authentication`;
-      await this.#parts.changes.supersede(row, { job: jobOf(owner, row), event: events.invalidate, status: statuses.invalidated, text });
-    }
   }
 }

@@ -4,7 +4,7 @@ import { PoolBuilder } from '../../src/leader/pool-builder.ts';
 import { PoolRecord } from '../../src/pool/pool-record.ts';
 import { PoolRestarter } from '../../src/pool/restart-pool.ts';
 import { useRedis } from '../harness/redis.ts';
-import { silent, useTokenDatabase } from '../mysql/token-database.ts';
+import { newAttempt, silent, useTokenDatabase } from '../mysql/token-database.ts';
 import { verbsOn, type VerbsOnStores } from '../pool/verbs-on-stores.ts';
 import { useClients } from '../redis/clients.ts';
 
@@ -80,4 +80,22 @@ test('so does the next comparison, without a restart, and as often as it happens
     await compare();
     expect([round, ...(await handedOut(id))]).toEqual([round, 1, true]);
   }
+});
+
+test('a row that stayed valid behind a newer one of its slot is superseded, and told of', async () => {
+  const { ownerDid, version } = await ownerWithToken();
+  await database().rows.query("UPDATE tsttoken SET state = 'in_doubt', attempt = ? WHERE tokendid = ?", [newAttempt(), version]);
+  const newer = await database().addToken(ownerDid, { dueat: Date.now() + 60_000 });
+  await compare();
+  expect(await database().row(version)).toMatchObject({ valid: 0, state: 'idle' });
+  expect((await database().row(newer))['valid']).toBe(1);
+  expect(await database().select('SELECT 1 FROM tstevent WHERE text LIKE ?', `token ${version} was superseded by a newer token%`)).toHaveLength(1);
+});
+
+test('but not while its answer is awaited', async () => {
+  const { ownerDid, version } = await ownerWithToken();
+  await database().rows.query("UPDATE tsttoken SET state = 'sending', attempt = ? WHERE tokendid = ?", [newAttempt(), version]);
+  await database().addToken(ownerDid, { dueat: Date.now() + 60_000 });
+  await compare();
+  expect(await database().row(version)).toMatchObject({ valid: 1, state: 'sending' });
 });

@@ -51,3 +51,14 @@ test('what was sent already keeps its row until its answer is known', async () =
   await takeIn(ownerDid);
   expect(await database().row(old.version)).toMatchObject({ valid: 1, state: 'sending', attempt: old.attempt });
 });
+
+test('a take-in that is broken off leaves the inserted row to the next one, so that the row before it gives way in any case', async () => {
+  const { ownerDid, old } = await claimed('rt-broken-off');
+  const fresh = await database().addToken(ownerDid);
+  await database().rows.query(`CREATE TRIGGER broken_off BEFORE UPDATE ON tsttoken FOR EACH ROW
+    IF NEW.tokendid = ${fresh} AND NEW.dueat IS NOT NULL THEN SIGNAL SQLSTATE '45000'; END IF`);
+  await expect(takeIn(ownerDid)).rejects.toThrow();
+  await database().rows.query('DROP TRIGGER broken_off');
+  expect(await database().row(fresh)).toMatchObject({ valid: 1, dueat: null });
+  expect((await database().row(old.version))['valid']).toBe(0);
+});

@@ -51,14 +51,15 @@ function buildDuties(ground: Ground, verbs: Verbs, term: () => Term | undefined)
   return new MasterDuties({
     reconciler: buildReconciler(ground, verbs, start),
     reconcileEveryMs: config.refresh.reconcileEvery,
-    perTerm: (held) => [
-      heartbeat(feed, held),
+    heartbeat: (held) => heartbeat(feed, held),
+    workers: (held) => [
       new RefreshWorker(worker, ({ version, ownerDid, dueAt }) => {
         metrics.jobBegan((clock.now() - dueAt) / 1000);
         start(version, ownerDid, 'due');
       }, onError),
       new CommandWorker(worker, () => clock.now(), (command) => verbs.handler.handle(command, held), onError),
     ],
+    clock,
     logger,
   });
 }

@@ -1,5 +1,5 @@
-import type { Service } from '../runtime/lifecycle.ts';
-import { Lifecycle, Repeating } from '../runtime/lifecycle.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { atStart, Lifecycle, Repeating, type Service } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Term } from '../pool/term.ts';
 import type { Duties } from './elector.ts';
@@ -8,12 +8,18 @@ import type { Reconciler } from './reconciler.ts';
 export interface DutyParts {
   readonly reconciler: Reconciler;
   readonly reconcileEveryMs: number;
-  /** The duties that come and go with a term, in the order of their start. */
-  readonly perTerm: (term: Term) => readonly Service[];
+  /** Begins at once with a term: tells the nodes that there is a master. */
+  readonly heartbeat: (term: Term) => Service;
+  /** Alarms and commands, in the order of their start. */
+  readonly workers: (term: Term) => readonly Service[];
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** Starts and stops what only the master does. The reconciler's first round comes before the alarms: what was left behind goes first. */
+/** For how long the reconciler's first rounds have the processor and the stores to themselves, ms: they find whatever is due. */
+const headStartMs = 300;
+
+/** Starts and stops what only the master does. What fell due while nobody was master goes first: workers have to connect, and a survey reads the whole pool. */
 export class MasterDuties implements Duties {
   readonly #parts: DutyParts;
   #running: Lifecycle | undefined;
@@ -23,14 +29,17 @@ export class MasterDuties implements Duties {
   }
 
   async start(term: Term): Promise<void> {
-    const { reconciler, reconcileEveryMs, perTerm, logger } = this.#parts;
+    const { reconciler, reconcileEveryMs, heartbeat, workers, clock, logger } = this.#parts;
     const repeating = (name: string, restMs: () => number, work: () => Promise<void>): Repeating =>
       new Repeating(name, restMs, work, (error) => logger.error({ name, error }, 'A round of the reconciler failed'));
-    const rounds = [
+    const services = [
+      heartbeat(term),
       repeating('reconciler', () => reconciler.restMs(reconcileEveryMs), () => reconciler.round(term)),
+      atStart('head start', () => clock.sleep(headStartMs, term.signal).catch(() => undefined)),
+      ...workers(term),
       repeating('survey', () => reconcileEveryMs, () => reconciler.survey(term)),
     ];
-    this.#running = new Lifecycle('duties', [...rounds, ...perTerm(term)], (name, error) => logger.warn({ name, error }, 'A duty did not stop cleanly'));
+    this.#running = new Lifecycle('duties', services, (name, error) => logger.warn({ name, error }, 'A duty did not stop cleanly'));
     await this.#running.start();
   }
 

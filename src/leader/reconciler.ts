@@ -21,7 +21,7 @@ const overdueMs = 500;
 /** For how long a term begins, ms: its worker may still be connecting, and alarms may ring unheard. */
 const beginningMs = 1000;
 /** Time between two rounds as a term begins, ms. */
-const restAtFirstMs = 50;
+const restAtFirstMs = 25;
 const rowsAtOnce = 500;
 /** Time between two comparisons of the whole pool with the record, ms. */
 const fullComparisonMs = 60_000;

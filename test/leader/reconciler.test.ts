@@ -66,7 +66,7 @@ test('as a term begins rounds follow quickly and start all that is due, and late
   const first = await database().addToken(await database().addOwner(), { dueat: now - 100 });
   await onTerm.round(term);
   expect(started).toContain(first);
-  expect(onTerm.restMs(1000)).toBe(50);
+  expect(onTerm.restMs(1000)).toBe(25);
   const soonAfter = await database().addToken(await database().addOwner(), { dueat: now - 100 });
   await onTerm.round(term);
   expect(started).toContain(soonAfter);

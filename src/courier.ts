@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { CourierSetup } from './assembly/courier-setup.ts';
 import { AttemptRecorder } from './journal/attempt-recorder.ts';
 import { Journal } from './journal/journal.ts';
+import { keepWarm } from './mysql/keep-warm.ts';
 import { markSending } from './mysql/mark-sending.ts';
 import { openDatabase } from './mysql/connection.ts';
 import { packed, unpacked, type FromCourier, type ToCourier } from './oauth/courier-message.ts';
 import { ErrandRunner, recordingLimitMs, type Errand, type ErrandAnswer } from './oauth/errand.ts';
+import { rehearse } from './oauth/rehearse.ts';
 import { TokenEndpoint } from './oauth/token-endpoint.ts';
 import { connectRedis, disconnectRedis } from './redis/connection.ts';
 import { PendingAnswers } from './redis/pending.ts';
@@ -59,18 +61,22 @@ async function start(setup: CourierSetup): Promise<void> {
 
 async function build({ send, journalFolder, database, redis, ring }: CourierSetup): Promise<Running> {
   const endpoint = new TokenEndpoint(send);
+  rehearse(endpoint).catch((error: unknown) => logger.debug({ reason: (error as Error).message }, 'The courier could not rehearse'));
   const keyRing = new KeyRing(ring.keys, ring.activeId);
   const journal = new Journal(journalFolder, keyRing);
   await journal.open().catch((error: unknown) => logger.error({ reason: (error as Error).message }, 'The journal cannot be written to; granted answers are kept in Redis only'));
   const client = connectRedis(redis.endpoint, 'write', logger);
   const pending = new PendingAnswers(client, redis.prefix);
   const db = openDatabase(database, logger);
+  const warm = keepWarm(db, 1, () => true);
+  await warm.start();
   const recorder = new AttemptRecorder(journal, keyRing, (attempt, sealed) => persistently(() => pending.put(attempt, sealed)), (attempt) => markSending(db, attempt));
   return {
     runner: new ErrandRunner(endpoint, recorder, logger, (fault) => void untilLeft(tell({ type: 'fault', fault }))),
     lastMomentMs: send.connectTimeoutMs + send.answerTimeoutMs + 2 * recordingLimitMs + 3000,
     close: async () => {
       disconnectRedis(client);
+      await warm.stop();
       await Promise.all([journal.close(), db.close()]);
     },
   };

@@ -12,6 +12,7 @@ import type { Config } from './config/config.ts';
 import type { PoolVerbs } from './http/pool-verbs.ts';
 import type { Elector } from './leader/elector.ts';
 import { Notifier } from './mail/notifier.ts';
+import { keepWarm } from './mysql/keep-warm.ts';
 import { readDatabaseTime } from './mysql/database-time.ts';
 import { Courier } from './oauth/courier.ts';
 import { TokenAcquirer } from './pool/acquire-token.ts';
@@ -39,6 +40,8 @@ export const version = (JSON.parse(readFileSync(new URL('../package.json', impor
 
 const clockEveryMs = 10_000;
 const journalEveryMs = 60_000;
+/** To MySQL, that wait for this node to become master. */
+const standbyConnections = 3;
 
 /** The whole service. A stop takes `longestStopMs` at most, unless a part hangs. */
 export interface TokenPoolService extends Service {
@@ -86,7 +89,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
   const lifecycle = new Lifecycle('token pool service', [
     atStop('stores', () => closeStores(ground)),
     atStop('queues', async () => { await Promise.all([sender.close(), queue.close()]); }),
-    ...(elector ? [ground.notifier, verbs.lapses, attemptsEnd('last answers', lastAnswersMs), ground.courier] : []),
+    ...(elector ? [keepWarm(stores.db, standbyConnections, () => term() === undefined), ground.notifier, verbs.lapses, attemptsEnd('last answers', lastAnswersMs), ground.courier] : []),
     subscriber,
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),

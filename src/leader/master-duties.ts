@@ -6,7 +6,7 @@ import type { Duties } from './elector.ts';
 import type { Reconciler } from './reconciler.ts';
 
 export interface DutyParts {
-  readonly reconciler: Reconciler;
+  readonly reconciler: Pick<Reconciler, 'round' | 'restMs' | 'survey'>;
   readonly reconcileEveryMs: number;
   /** Begins at once with a term: tells the nodes that there is a master. */
   readonly heartbeat: (term: Term) => Service;

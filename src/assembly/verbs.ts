@@ -72,7 +72,7 @@ export function buildVerbs(ground: Ground): Verbs {
     databaseShare,
   });
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, livePool, publisher, feed, logger: logging.logger('pool.restart') });
-  const handler = new CommandHandler(refresher, restarter, db, owners, logging.logger('pool.command'));
+  const handler = new CommandHandler(refresher, restarter, db, owners, tokens, logging.logger('pool.command'));
   const record = new PoolRecord(db, owners, tokens, clock);
   return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record, holds, lapses };
 }

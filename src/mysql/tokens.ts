@@ -106,6 +106,12 @@ export class TokenTable {
     return (await session.query<{ attempt: string }>({ label: 'tokens.holding', sql, params: [[...attempts]] }, signal)).map(({ attempt }) => attempt);
   }
 
+  /** The row that replaced this one by a refresh, valid or not. */
+  async childOf(session: Session, version: number): Promise<number | undefined> {
+    const sql = 'SELECT tokendid FROM tsttoken WHERE parenttokendid = ?';
+    return (await session.query<{ tokendid: number }>({ label: 'tokens.child', sql, params: [version] }))[0]?.tokendid;
+  }
+
   /** Whether a row of this id was there and is valid no more. */
   async wasReplaced(session: Session, ownerDid: number, version: number): Promise<boolean> {
     const sql = 'SELECT tokendid FROM tsttoken WHERE tokendid = ? AND tsxwhodid = ? AND isvalid = 0';

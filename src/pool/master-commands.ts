@@ -17,13 +17,15 @@ export class CommandHandler {
   readonly #restarter: PoolRestarter;
   readonly #db: Database;
   readonly #owners: OwnerTable;
+  readonly #tokens: TokenTable;
   readonly #logger: Logger;
 
-  constructor(refresher: TokenRefresher, restarter: PoolRestarter, db: Database, owners: OwnerTable, logger: Logger) {
+  constructor(refresher: TokenRefresher, restarter: PoolRestarter, db: Database, owners: OwnerTable, tokens: TokenTable, logger: Logger) {
     this.#refresher = refresher;
     this.#restarter = restarter;
     this.#db = db;
     this.#owners = owners;
+    this.#tokens = tokens;
     this.#logger = logger;
   }
 
@@ -43,7 +45,11 @@ export class CommandHandler {
   async #refresh(ownerId: string, version: number, term: Term): Promise<CommandResult> {
     const owner = await this.#owners.byId(this.#db, ownerId);
     if (!owner) return { ok: false, code: 'TPS0013' };
-    return resultOf(await this.#refresher.refresh(version, owner.did, term, 'demand'));
+    const result = await this.#refresher.refresh(version, owner.did, term, 'demand');
+    if (result.kind !== 'skipped' || result.reason !== 'gone') return resultOf(result);
+    // Refreshed since the command was sent: by a master that died before it could say so, or because it was due.
+    const child = await this.#tokens.childOf(this.#db, version);
+    return child === undefined ? resultOf(result) : { ok: true, version: child };
   }
 
   #codeOf(error: unknown): ErrorCode {
@@ -122,12 +128,11 @@ export class MasterCommands {
     throw new ServiceError(replaced ? 'TPS0009' : 'TPS0010');
   }
 
-  /** A master whose term ends leaves the command to the next one, who may find that the token has been refreshed meanwhile. */
+  /** A master whose term ends leaves the command to the next one. */
   async #haveDone(command: Command): Promise<CommandResult> {
     const begunAt = performance.now();
-    for (let tried = 1; ; tried++) {
+    for (;;) {
       const result = await this.#try(command);
-      if (tried > 1 && !result.ok && result.code === 'TPS0010') return { ok: true, version: 0 };
       if (result.ok || !result.again || performance.now() - begunAt > untilBegunMs) return result;
       await delay(againAfterMs);
     }

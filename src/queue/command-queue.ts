@@ -20,8 +20,10 @@ export type CommandResult =
 /** A command on its way. */
 interface Errand {
   readonly command: Command;
-  /** Epoch ms of the cluster's clock after which nobody waits for it any more. */
+  /** Epoch ms of the cluster's clock after which no master begins with it any more. */
   readonly until: number;
+  /** The same, after which nobody waits for its answer. */
+  readonly answeredBy: number;
 }
 
 /** How long an answer is kept for whoever waits for it, s. */
@@ -33,6 +35,10 @@ const certaintyMs = 500;
 /** Pauses between two looks for an answer, ms. */
 const firstPauseMs = 5;
 const longestPauseMs = 200;
+/** A master is held for dead, by its commands, when it has not said for this time, ms, that it is at them still. */
+const lockMs = 5000;
+/** Time between two looks for commands of dead masters, ms; the second one after the lock has ended finds them. */
+const lookMs = 2000;
 
 /** Sends commands to the master and waits for what it answers. */
 export class CommandSender {
@@ -54,8 +60,9 @@ export class CommandSender {
    */
   async send(command: Command, timeoutMs: number, takenUpMs = timeoutMs): Promise<CommandResult> {
     const stopLooking = new AbortController();
+    const now = this.#now();
     try {
-      return await within(timeoutMs, this.#haveDone({ command, until: this.#now() + takenUpMs }, stopLooking.signal));
+      return await within(timeoutMs, this.#haveDone({ command, until: now + takenUpMs, answeredBy: now + timeoutMs }, stopLooking.signal));
     } finally {
       stopLooking.abort();
     }
@@ -113,7 +120,7 @@ export class CommandWorker implements Service {
   /** The worker connects in the background, and waits while Redis is away. */
   async start(): Promise<void> {
     if (this.#worker) return;
-    this.#worker = new Worker<Errand, CommandResult>(name, (job) => this.#carryOut(job.data), { ...this.#options, concurrency: 100, lockDuration: 20_000, stalledInterval: 10_000, runRetryDelay: 500 });
+    this.#worker = new Worker<Errand, CommandResult>(name, (job) => this.#carryOut(job), { ...this.#options, concurrency: 100, lockDuration: lockMs, stalledInterval: lookMs, maxStalledCount: 3, runRetryDelay: 500 });
     this.#worker.on('error', this.#onError);
   }
 
@@ -123,7 +130,8 @@ export class CommandWorker implements Service {
     this.#worker = undefined;
   }
 
-  async #carryOut({ command, until }: Errand): Promise<CommandResult> {
-    return this.#now() < until ? this.#handle(command) : { ok: false, code: 'TPS0012' };
+  /** One that a master had begun with before it died is carried out as long as its sender waits. */
+  async #carryOut({ data: { command, until, answeredBy }, stalledCounter }: Job<Errand, CommandResult>): Promise<CommandResult> {
+    return this.#now() < (stalledCounter > 0 ? answeredBy : until) ? this.#handle(command) : { ok: false, code: 'TPS0012' };
   }
 }

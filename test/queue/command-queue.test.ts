@@ -6,6 +6,7 @@ import { CommandSender, CommandWorker, type Command, type CommandResult } from '
 import type { QueueOptions } from '../../src/queue/refresh-queue.ts';
 import { useRedis } from '../harness/redis.ts';
 import { startRedis } from '../harness/stores.ts';
+import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { timed, useClients } from '../redis/clients.ts';
 
 const redis = useRedis();
@@ -137,6 +138,24 @@ describe('a command', () => {
     ended.resolve({ ok: true, version: 9 });
     expect(await answer).toEqual({ ok: true, version: 9 });
   });
+
+  test('that a master had begun with before it fell silent is carried out by the next one, for its sender is waiting still', async () => {
+    const prefix = `{test-${String(++prefixes)}:refresh}`;
+    const proxy = await startTcpProxy(Number(new URL(redis().url).port));
+    const begun = Promise.withResolvers<undefined>();
+    const dead = cluster(`redis://127.0.0.1:${proxy.port}`, prefix).worker(() => {
+      begun.resolve(undefined);
+      return new Promise(() => undefined);
+    });
+    const { sender, worker } = cluster(redis().url, prefix);
+    await dead.start();
+    const answer = sender().send(refresh(1), 25_000, 1000);
+    await begun.promise;
+    proxy.blackHole('both');
+    await worker(() => Promise.resolve({ ok: true, version: 2 })).start();
+    expect(await answer).toEqual({ ok: true, version: 2 });
+    await proxy.cut();
+  }, 30_000);
 
   test('that Redis lost ends at once instead of in its full time', async () => {
     const own = await startRedis();

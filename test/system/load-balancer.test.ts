@@ -14,8 +14,6 @@ const findsSilenceMs = 1000 + 3 * 1000 + 2 * 250;
 const busyMs = 3000;
 /** What callers see of a PUT that was under way at a node that died: on a connection that they kept, its end. */
 const untold = ['502', 'ECONNRESET'];
-/** And of one that another node had handed to the master that died, some 20 s later. */
-const handedOn = '400 TPS0012';
 
 describe.skipIf(haproxy === undefined)(`HAProxy with deploy/haproxy/haproxy.cfg in front of three nodes${withoutHaproxy}`, () => {
   const scene = useScene({
@@ -84,7 +82,7 @@ describe.skipIf(haproxy === undefined)(`HAProxy with deploy/haproxy/haproxy.cfg 
     expect((await balancer.requests()).filter(({ retries }) => retries !== '0')).toMatchObject([{ route: 'GET /tokenservice/{owner}', status: 200, retries: expect.stringMatching(/^\+[123]$/) as string }]);
   }, 90_000);
 
-  test('a node that is killed costs no GET; a PUT that was under way there is sent to no other, and its caller is told that it failed', async () => {
+  test('a node that is killed costs no GET; a PUT that was under way there is sent to no other, and its caller is told that it failed; one that another node had handed to it is done', async () => {
     const callers = await load();
     const index = scene.nodes.indexOf(await scene.master());
     const name = `node-${index + 1}`;
@@ -105,8 +103,7 @@ describe.skipIf(haproxy === undefined)(`HAProxy with deploy/haproxy/haproxy.cfg 
     expect(figures).toMatchObject({ kept: { failures: [] }, fresh: { failures: [] } });
     expect(cut).toBeGreaterThan(0);
     expect(figures.changes.failures.filter((failure) => untold.includes(failure)).length).toBe(cut);
-    expect(figures.changes.failures.filter((failure) => !untold.includes(failure) && failure !== handedOn)).toEqual([]);
-    expect(figures.changes.failures.length).toBeLessThanOrEqual(changed.length);
+    expect(figures.changes.failures.filter((failure) => !untold.includes(failure))).toEqual([]);
     const { retries, redispatches } = await balancer.server('reads', name);
     expect(retries + redispatches).toBeGreaterThan(0);
     expectNoTokenLost();

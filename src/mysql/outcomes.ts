@@ -5,8 +5,9 @@ import { isRepeated, unspend, unspending } from './claims.ts';
 import { outcomeOf, type Database, type Session } from './connection.ts';
 import { appendEvents, eventsStatement } from './events.ts';
 import { isDuplicateKey } from './failure.ts';
+import { insertedMeanwhileStatement, replacementAmong } from './inserted-meanwhile.ts';
 import type { Transaction } from './transaction.ts';
-import type { StoredColumns, TokenSealing } from './token-sealing.ts';
+import type { SecretColumns, StoredColumns, TokenSealing } from './token-sealing.ts';
 
 /** A provider's answer, complete: what a new row of `tsttoken` is made of. */
 export interface NewToken {
@@ -28,7 +29,7 @@ export type RecordResult =
   | { readonly kind: 'recorded'; readonly version: number; readonly validityMs: number; readonly dueAt: number }
   /** The attempt was recorded before, by whoever. */
   | { readonly kind: 'known'; readonly version: number }
-  /** The row has moved on by another attempt: this answer is not needed. */
+  /** The row has moved on by another attempt, or another was inserted in its place: this answer is not needed. */
   | { readonly kind: 'superseded' };
 
 /** What becomes of a row whose attempt failed. */
@@ -50,6 +51,16 @@ interface ParentRow extends StoredColumns {
   retrycount: number;
 }
 
+/** What a child is made of beside the answer. */
+interface Child {
+  readonly tsxwhodid: number;
+  /** Of its parent. */
+  readonly stored: SecretColumns;
+  readonly validityMs: number;
+  /** null: it stands back. */
+  readonly dueAt: number | null;
+}
+
 /** Writes how attempts ended. Guarded by the attempt id alone: a node that is no longer master still stores what it was given. */
 export class OutcomeTable {
   readonly #db: Database;
@@ -61,7 +72,8 @@ export class OutcomeTable {
   }
 
   /**
-   * Replaces the row by its child. May be repeated until it succeeds: the second time says `known`.
+   * Replaces the row by its child, which stands back, invalid, where an operator inserted another row in the place of the first meanwhile.
+   * May be repeated until it succeeds: the second time says `known`.
    * @param further what the history is to say of it beside the usual
    * @throws StoreUnavailable, CommitUnknown: repeat it
    */
@@ -98,29 +110,31 @@ export class OutcomeTable {
 
   async #replace(tx: Transaction, token: NewToken, job: string, further: readonly HistoryEvent[]): Promise<RecordResult> {
     const sql = 'SELECT tsxwhodid, tokenauth, accesstoken, refreshtoken, tokenvalidity, isvalid, attempt, retrycount FROM tsttoken WHERE tokendid = ? FOR UPDATE';
-    const [parent] = await tx.query<ParentRow>({ label: 'outcomes.parent', sql, params: [token.version] });
+    const [rows, inserted] = await tx.all([{ label: 'outcomes.parent', sql, params: [token.version] }, insertedMeanwhileStatement(token.version)]);
+    const [parent] = rows as ParentRow[];
     // Whatever state the row is in: the answer proves that the request was sent, though a database that failed over may have lost the mark.
     const held = parent?.isvalid === true && parent.attempt === token.attempt;
     if (!parent || !held) return this.#whatStands(tx, token);
     const hadFailed = parent.retrycount > 0;
     // First, since the statements below take a shared lock on the owner's row (its foreign key), which two at once could not make exclusive.
     const shown = hadFailed ? await lockOwner(tx, parent.tsxwhodid) : null;
+    const stored = this.#sealing.read(token.version, parent);
+    const replacement = replacementAmong(inserted, stored, this.#sealing);
     const validityMs = token.validityMs ?? boundedValidity(parent.tokenvalidity);
     const dueAt = token.dueAt(validityMs);
-    const version = await this.#insertChild(tx, token, parent, validityMs, dueAt);
+    const version = await this.#insertChild(tx, token, { ...parent, stored, validityMs, dueAt: replacement === undefined ? dueAt : null });
     if (hadFailed) await mirrorRetryCount(tx, parent.tsxwhodid, shown);
-    tx.last(eventsStatement([...eventsOf(token.version, version, job), ...further]));
-    return { kind: 'recorded', version, validityMs, dueAt };
+    tx.last(eventsStatement([...eventsOf(token.version, version, replacement, job), ...further]));
+    return replacement === undefined ? { kind: 'recorded', version, validityMs, dueAt } : { kind: 'superseded' };
   }
 
   /** The parent gives way and the child takes its place, in one round trip; the child is sealed with COMMIT, when its id is known. */
-  async #insertChild(tx: Transaction, token: NewToken, parent: ParentRow, validityMs: number, dueAt: number): Promise<number> {
-    const stored = this.#sealing.read(token.version, parent);
+  async #insertChild(tx: Transaction, token: NewToken, { tsxwhodid, stored, validityMs, dueAt }: Child): Promise<number> {
     const keepsRefreshToken = token.refreshToken === null || token.refreshToken.reveal().trim() === stored.refreshtoken?.reveal().trim();
     const invalidate = "UPDATE tsttoken SET isvalid = 0, state = 'idle', dueat = NULL, uc = COALESCE(uc, 0) + 1 WHERE tokendid = ?";
     const sql = `INSERT INTO tsttoken (tsxwhodid, tokenauth, tokenvalidity, accesstoken, refreshtoken, parenttokendid, isvalid, uc, createdtime, dueat)
-      VALUES (?, '', ?, '', '', ?, 1, 0, FROM_UNIXTIME(? / 1000), ?)`;
-    const params = [parent.tsxwhodid, validityMs, token.version, Math.floor(token.issuedAt), dueAt];
+      VALUES (?, '', ?, '', '', ?, ?, 0, FROM_UNIXTIME(? / 1000), ?)`;
+    const params = [tsxwhodid, validityMs, token.version, dueAt === null ? 0 : 1, Math.floor(token.issuedAt), dueAt];
     const results = await tx.all([
       { label: 'outcomes.replace', sql: invalidate, params: [token.version] },
       ...(keepsRefreshToken ? [unspending(token.attempt)] : []),
@@ -158,10 +172,11 @@ async function mirrorRetryCount(tx: Session, ownerDid: number, shown: number | n
   await tx.execute({ label: 'outcomes.retryCount', sql: 'UPDATE tsxwho SET reattmptcount = ? WHERE tsxwhodid = ?', params: [highest, ownerDid] });
 }
 
-function eventsOf(parent: number, child: number, job: string): HistoryEvent[] {
+function eventsOf(parent: number, child: number, replacement: number | undefined, job: string): HistoryEvent[] {
+  const fate = replacement === undefined ? `token ${parent} was replaced by token ${child}` : `token ${parent}, and token ${child} that its refresh brought, gave way to token ${replacement}, which was inserted meanwhile`;
   return [
     { job, event: events.refresh, status: statuses.refreshed, text: `token ${parent} was refreshed` },
-    { job, event: events.invalidate, status: statuses.invalidated, text: `token ${parent} was replaced by token ${child}` },
+    { job, event: events.invalidate, status: statuses.invalidated, text: fate },
     { job, event: events.saved, status: statuses.saved, text: `token ${child} was saved` },
   ];
 }

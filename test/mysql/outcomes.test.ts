@@ -89,6 +89,31 @@ describe('recording an answer', () => {
     expect(await database().select('SELECT 1 FROM tstevent WHERE jobname = ?', `twice:${claim.attempt}`)).toHaveLength(3);
   });
 
+  test('stands back where another row was inserted in its place meanwhile: the child is kept, invalid, and says so', async () => {
+    const { db, outcomes, claim } = await sent();
+    const inserted = await database().addToken(claim.ownerDid);
+    expect(await outcomes.record(answerTo(claim), `stands-back:${claim.attempt}`)).toEqual({ kind: 'superseded' });
+    const [child] = await childrenOf(claim.version);
+    expect(await database().row(child!)).toMatchObject({ valid: 0, dueat: null, state: 'idle', refreshtoken: `new-rt-${claim.attempt}` });
+    expect((await database().row(claim.version))['valid']).toBe(0);
+    expect((await database().tokens.ofOwner(db, claim.ownerDid)).map(({ version }) => version)).toEqual([inserted]);
+    const texts = (await database().select('SELECT text FROM tstevent WHERE jobname = ?', `stands-back:${claim.attempt}`)).map((row) => String(row['text']));
+    expect(texts).toContain(`token ${claim.version}, and token ${child} that its refresh brought, gave way to token ${inserted}, which was inserted meanwhile`);
+    expect(await outcomes.record(answerTo(claim), 'job')).toEqual({ kind: 'known', version: child });
+  });
+
+  test.each([
+    ['of another client', { tokenauth: 'b3RoZXI6c2VjcmV0' }, false],
+    ['that is a copy of it, whose refresh token was sent', {}, true],
+    ['that is not valid', { isvalid: 0 }, false],
+  ])('takes its place where a row was inserted meanwhile %s', async (_which, columns: Columns, isCopy) => {
+    const { outcomes, token, claim } = await sent();
+    await database().addToken(claim.ownerDid, isCopy ? { refreshtoken: token.refreshToken!.reveal() } : columns);
+    const result = await outcomes.record(answerTo(claim), 'job');
+    expect(result.kind).toBe('recorded');
+    expect((await database().row(versionOf(result)))['valid']).toBe(1);
+  });
+
   test('by several nodes at once gives one child, which all of them name', async () => {
     for (let round = 0; round < 5; round++) {
       const { claim } = await sent();
@@ -267,7 +292,7 @@ describe('reattmptcount of the owner', () => {
     const a = await sent();
     const { ownerDid } = a.claim;
     await a.outcomes.release(release(a, { retryCount: 3 }));
-    const b = await sent({ ownerDid });
+    const b = await sent({ ownerDid, columns: { tokenauth: 'b3RoZXI6c2VjcmV0' } });
     await b.outcomes.release(release(b, { retryCount: 2 }));
     expect(await retryCountOf(ownerDid)).toBe(3);
     for (const [expected, { claims, outcomes, claim }] of [[2, a], [0, b]] as const) {

@@ -45,7 +45,7 @@ export const legalSteps: Check = (_evidence, ledger) => {
 };
 
 function faultOf({ version, ownerDid, from, to }: RowChange, parents: ReadonlySet<number | null>, ledger: Ledger): string | undefined {
-  if (!from) return to.isValid && to.state === 'idle' && to.attempt === null ? undefined : `it was inserted ${to.isValid ? to.state : 'invalid'}`;
+  if (!from) return to.state === 'idle' && to.attempt === null && (to.isValid || standsBack(ledger, version, ownerDid)) ? undefined : `it was inserted ${to.isValid ? to.state : 'invalid'}`;
   if (!from.isValid) return `it was changed (${from.state} -> ${to.state}) though it had been replaced`;
   const hold: Hold = to.attempt === from.attempt ? 'kept' : to.attempt === null ? 'given up' : 'taken';
   const step = `${from.state} -> ${to.state}, ${hold}`;
@@ -56,9 +56,15 @@ function faultOf({ version, ownerDid, from, to }: RowChange, parents: ReadonlySe
   return hasNewer(ledger, version, ownerDid) ? undefined : 'it was made invalid and nothing took its place';
 }
 
-function hasNewer(ledger: Ledger, version: number, ownerDid: number): boolean {
+/** An operator put another row in the place of its parent, while the answer that it is made of was awaited. */
+function standsBack(ledger: Ledger, version: number, ownerDid: number): boolean {
+  const { parent } = ledger.rowByVersion.get(version) ?? {};
+  return parent !== null && parent !== undefined && hasNewer(ledger, parent, ownerDid, version);
+}
+
+function hasNewer(ledger: Ledger, version: number, ownerDid: number, but?: number): boolean {
   const auth = ledger.rowByVersion.get(version)?.auth;
-  return ledger.rows.some((row) => row.version > version && row.ownerDid === ownerDid && row.auth === auth);
+  return ledger.rows.some((row) => row.version > version && row.version !== but && row.ownerDid === ownerDid && row.auth === auth);
 }
 
 /** A token that may have been used already is asked for again where the provider does not mind, or inside its window, which begins with the first sending. */

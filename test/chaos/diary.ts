@@ -1,10 +1,10 @@
-import type { Interval } from './evidence.ts';
+import type { Death, Interval } from './evidence.ts';
 import type { Traces } from './faults/fault.ts';
 
 /** What was done to a cluster, as far as the checker has to know. */
 export class Diary implements Traces {
-  readonly courierDeaths: number[] = [];
-  readonly nodeDeaths: number[] = [];
+  readonly courierDeaths: Death[] = [];
+  readonly nodeDeaths: Death[] = [];
   readonly nobody: Interval[] = [];
   /** Inflicted, by kind. */
   readonly faults = new Map<string, number>();
@@ -14,12 +14,12 @@ export class Diary implements Traces {
   /** Each fault with its times, in the order of their ends. */
   readonly lines: string[] = [];
 
-  courierDied(): void {
-    this.courierDeaths.push(Date.now());
+  courierDied(node: string): void {
+    this.courierDeaths.push({ node, at: Date.now() });
   }
 
-  nodeDied(): void {
-    this.nodeDeaths.push(Date.now());
+  nodeDied(node: string): void {
+    this.nodeDeaths.push({ node, at: Date.now() });
   }
 
   async nobodyUp(work: () => Promise<void>): Promise<void> {

@@ -11,6 +11,13 @@ export interface Interval {
   readonly until: number;
 }
 
+/** The end of a process without warning. */
+export interface Death {
+  readonly node: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
 /** One answer that a reader got, or did not get. */
 export interface ReadAnswer {
   readonly owner: string;
@@ -49,10 +56,10 @@ export interface Evidence {
   readonly answers: readonly ReadAnswer[];
   /** When no node at all was there to answer, by what was done to them, each until the first node was ready again. */
   readonly nobodyUp: readonly Interval[];
-  /** When a courier ended without warning (killed), epoch ms: what it had under way is lost. */
-  readonly courierDeaths: readonly number[];
-  /** When a node (not its courier) ended without warning, epoch ms: its courier's answer may have found nobody. */
-  readonly nodeDeaths: readonly number[];
+  /** Of couriers: what one had under way is lost. */
+  readonly courierDeaths: readonly Death[];
+  /** Of nodes, not their couriers: a courier's answer may have found nobody. */
+  readonly nodeDeaths: readonly Death[];
   /** When answers of providers could get lost in another way, such as by a proxy that cuts connections. */
   readonly answerLosses: readonly Interval[];
   /** What a sampler saw of the live pool throughout the run. */

@@ -216,7 +216,9 @@ describe('when the nodes were stopped', () => {
     delete presentation.behaviour;
     presentation.answeredAt = presentation.at;
     expect(await complaints(noAnswerLost)).toEqual([expect.stringContaining('the provider had answered (refreshed)')]);
-    expect(await complaints(noAnswerLost, { courierDeaths: [presentation.at + 1] })).toEqual([]);
+    const [{ node }] = await run.stores.query<{ node: string }>('SELECT attemptnode AS node FROM tsttoken WHERE tokendid = ?', [(await validRowOf('lost')).version]) as [{ node: string }];
+    expect(await complaints(noAnswerLost, { courierDeaths: [{ node, at: presentation.at + 1 }] })).toEqual([]);
+    expect(await complaints(noAnswerLost, { courierDeaths: [{ node: 'another', at: presentation.at + 1 }] })).toEqual([expect.stringContaining('the provider had answered (refreshed)')]);
     delete presentation.answeredAt;
     if (behaviour) presentation.behaviour = behaviour;
     provider.account.presentations.splice(provider.account.presentations.indexOf(presentation), 1);

@@ -19,6 +19,8 @@ export interface Forged {
 }
 
 export const forgedOwner = 'acme';
+/** That claimed each time. */
+export const forgedNode = 'node-1';
 const version = 1;
 
 /** A ledger of one owner whose first row went through the stations. */
@@ -31,7 +33,7 @@ export function forgedLedger({ policy = 'reuse_detect', graceMs = 0, stations, i
     ...(isReplaced ? [{ ...blank, version: 2, parent: version, accessSequence: 2, refreshSequence: 2 }] : []),
     ...(isSuperseded ? [{ ...blank, version: 3, grantId: 'grant-2' }] : []),
   ];
-  const changes = states.map((to, index): RowChange => ({ id: index + 1, at: 1000 + index * 10, version, ownerDid: 1, parent: null, from: states[index - 1], to, epoch: 1, retryCount: 0, dueAt: null }));
+  const changes = states.map((to, index): RowChange => ({ id: index + 1, at: 1000 + index * 10, version, ownerDid: 1, parent: null, from: states[index - 1], to, epoch: 1, node: forgedNode, retryCount: 0, dueAt: null }));
   return new Ledger([{ did: 1, id: forgedOwner, policy, graceMs }], rows, events, { changes, terms: [] });
 }
 

@@ -21,8 +21,9 @@ export interface RowChange {
   /** undefined for a row that was inserted. */
   readonly from: RowState | undefined;
   readonly to: RowState;
-  /** The term under which the row was claimed last. */
+  /** The term under which the row was claimed last, and the node that did. */
   readonly epoch: number | null;
+  readonly node: string | null;
   readonly retryCount: number;
   /** Until the change, epoch ms; null where nothing was planned. */
   readonly dueAt: number | null;
@@ -48,16 +49,16 @@ const table = `CREATE TABLE history (
   oldvalid tinyint NULL, newvalid tinyint NULL,
   oldstate varchar(10) NULL, newstate varchar(10) NULL,
   oldattempt char(32) NULL, newattempt char(32) NULL,
-  attemptepoch bigint NULL, retrycount int NULL, dueat bigint NULL
+  attemptepoch bigint NULL, attemptnode varchar(100) NULL, retrycount int NULL, dueat bigint NULL
 ) ENGINE=InnoDB`;
 
-const columns = 'at, tokendid, ownerdid, parent, oldvalid, oldstate, oldattempt, newvalid, newstate, newattempt, attemptepoch, retrycount, dueat';
-const after = 'NEW.isvalid + 0, NEW.state, NEW.attempt, NEW.attemptepoch, NEW.retrycount';
+const columns = 'at, tokendid, ownerdid, parent, oldvalid, oldstate, oldattempt, newvalid, newstate, newattempt, attemptepoch, attemptnode, retrycount, dueat';
+const after = 'NEW.isvalid + 0, NEW.state, NEW.attempt, NEW.attemptepoch, NEW.attemptnode, NEW.retrycount';
 const same = ['isvalid', 'state', 'attempt', 'retrycount', 'parenttokendid'].map((column) => `OLD.${column} <=> NEW.${column}`).join(' AND ');
 
 const statements = [
   table,
-  `INSERT INTO history (${columns}) SELECT SYSDATE(6), tokendid, tsxwhodid, parenttokendid, NULL, NULL, NULL, isvalid + 0, state, attempt, attemptepoch, retrycount, dueat FROM tsttoken ORDER BY tokendid`,
+  `INSERT INTO history (${columns}) SELECT SYSDATE(6), tokendid, tsxwhodid, parenttokendid, NULL, NULL, NULL, isvalid + 0, state, attempt, attemptepoch, attemptnode, retrycount, dueat FROM tsttoken ORDER BY tokendid`,
   'INSERT INTO history (at, term) SELECT SYSDATE(6), epoch FROM tstepoch',
   `CREATE TRIGGER history_inserted AFTER INSERT ON tsttoken FOR EACH ROW
     INSERT INTO history (${columns}) VALUES (SYSDATE(6), NEW.tokendid, NEW.tsxwhodid, NEW.parenttokendid, NULL, NULL, NULL, ${after}, NEW.dueat)`,
@@ -94,6 +95,7 @@ interface HistoryRow {
   newstate: string;
   newattempt: string | null;
   attemptepoch: number | null;
+  attemptnode: string | null;
   retrycount: number;
   dueat: number | null;
 }
@@ -119,6 +121,7 @@ function changeOf(row: HistoryRow): RowChange {
     from: row.oldstate === null ? undefined : { isValid: row.oldvalid === 1, state: row.oldstate, attempt: row.oldattempt },
     to: { isValid: row.newvalid === 1, state: row.newstate, attempt: row.newattempt },
     epoch: row.attemptepoch,
+    node: row.attemptnode,
     retryCount: row.retrycount,
     dueAt: row.dueat === null ? null : Number(row.dueat),
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { forgedLedger } from './forged-ledger.ts';
+import { forgedLedger, forgedNode } from './forged-ledger.ts';
 import { diedMeanwhile } from './no-answer-lost.ts';
 import { sendingsOf } from './sendings.ts';
 
@@ -14,6 +14,10 @@ describe('The death of a courier is the cause of a doubt that came 10 ms after t
     [300, 'when it was seen, after the doubt', true],
     [1500, 'long after the doubt', false],
   ])('%i ms: %s', (ms, _when, isCause) => {
-    expect(diedMeanwhile([sending!.at + ms], sending!)).toBe(isCause);
+    expect(diedMeanwhile([{ node: forgedNode, at: sending!.at + ms }], sending!)).toBe(isCause);
+  });
+
+  it('but not that of another node', () => {
+    expect(diedMeanwhile([{ node: 'node-2', at: sending!.at + 5 }], sending!)).toBe(false);
   });
 });

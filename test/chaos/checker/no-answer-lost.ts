@@ -1,5 +1,5 @@
 import type { Presentation } from '../../harness/provider/account.ts';
-import type { Check, Evidence } from '../evidence.ts';
+import type { Check, Death, Evidence } from '../evidence.ts';
 import { readKept } from './kept-answers.ts';
 import type { Ledger } from './ledger.ts';
 import { sendingsOf, type Sending } from './sendings.ts';
@@ -10,7 +10,7 @@ const noted = { laterMs: 1000, earlierMs: 100 };
 
 /**
  * A request whose answer was not recorded when its row came to be in doubt has a cause: the provider sent no whole answer that says what became of
- * it, or the courier that waited for it died, or it is kept and was overtaken. An answer that was recorded later needs none.
+ * it, or the courier of its node, which waited for it, died, or it is kept and was overtaken. An answer that was recorded later needs none.
  */
 export const noAnswerLost: Check = async (evidence, ledger) => {
   const tally = new Tally('No answer that arrived was lost: every token in doubt has a cause');
@@ -52,17 +52,18 @@ function faultOf(sending: Sending, presentations: readonly Presentation[], evide
   return seen.length > 0 || mayNotHaveLeft(sending, presentations, evidence, ledger) ? undefined : `${place}: nothing of it had come to the provider, which was up`;
 }
 
-/** Whether one of the deaths, by when they were noted, can have been while the answer was awaited. */
-export function diedMeanwhile(deaths: readonly number[], { at, next }: Pick<Sending, 'at' | 'next'>): boolean {
+/** Whether one of the deaths, by when they were noted, can have been while the answer was awaited, on the node that awaited it. */
+export function diedMeanwhile(deaths: readonly Death[], { at, next, node }: Pick<Sending, 'at' | 'next' | 'node'>, earlierMs = noted.earlierMs): boolean {
   const until = next?.at ?? Infinity;
-  return deaths.some((death) => death >= at - noted.earlierMs && death - noted.laterMs <= until);
+  return deaths.some((death) => death.node === node && death.at >= at - earlierMs && death.at - noted.laterMs <= until);
 }
 
 /** It came later, or to a provider that was cut off, or the node ended before it could say that nothing had left, or it costs nothing to ask again. */
-function mayNotHaveLeft({ at, next, ownerDid }: Sending, presentations: readonly Presentation[], { nodeDeaths, grants }: Evidence, ledger: Ledger): boolean {
+function mayNotHaveLeft(sending: Sending, presentations: readonly Presentation[], { nodeDeaths, grants }: Evidence, ledger: Ledger): boolean {
+  const { at, next, ownerDid } = sending;
   const until = next?.at ?? Infinity;
   const owner = ledger.owners.get(ownerDid);
-  if (owner?.policy !== 'reuse_detect' || nodeDeaths.some((death) => death >= at - 1000 && death - noted.laterMs <= until)) return true;
+  if (owner?.policy !== 'reuse_detect' || diedMeanwhile(nodeDeaths, sending, 1000)) return true;
   const outages = grants.find((grant) => grant.owner === owner.id)?.provider.account.outages ?? [];
   return presentations.some((presentation) => presentation.at > until) || outages.some((outage) => outage.from <= until && outage.until >= at);
 }

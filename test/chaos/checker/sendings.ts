@@ -6,6 +6,8 @@ export interface Sending {
   readonly version: number;
   readonly ownerDid: number;
   readonly attempt: string;
+  /** Whose courier sent it. */
+  readonly node: string | null;
   /** Epoch ms. */
   readonly at: number;
   /** What became of the row next; undefined where it is still as it was. */
@@ -19,6 +21,6 @@ export function sendingsOf(ledger: Ledger, version: number): Sending[] {
   return changes.flatMap((change, index) => {
     if (change.to.state !== 'sending' || change.from?.state === 'sending') return [];
     const later = changes.slice(index + 1);
-    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', at: change.at, next: later[0], later }];
+    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', node: change.node, at: change.at, next: later[0], later }];
   });
 }

@@ -16,8 +16,8 @@ export const journal: Control = {
     await redis.kill();
     await diary.nobodyUp(async () => {
       await stage.refreshTo('after-keep', 'kill', 'both');
-      diary.courierDied();
-      diary.nodeDied();
+      diary.courierDied(node.name);
+      diary.nodeDied(node.name);
       if (!(await stage.isBroken())) throw new Error('The situation did not come about in which nobody but the journal has the answer');
       await redis.restart({ empty: true });
       await stage.until('the node is back', async () => node.starts > starts && (await node.process.isReady()));

@@ -5,10 +5,10 @@ export type Family = 'process' | 'point' | 'provider' | 'redis' | 'mysql' | 'net
 
 /** What a fault leaves to be known afterwards. */
 export interface Traces {
-  /** A courier is about to be, or was, killed. */
-  courierDied(): void;
+  /** The courier of a node is about to be, or was, killed. */
+  courierDied(node: string): void;
   /** A node, not its courier, is about to be, or was, killed. */
-  nodeDied(): void;
+  nodeDied(node: string): void;
   /** While `work` runs no node at all may be there to answer. */
   nobodyUp(work: () => Promise<void>): Promise<void>;
 }

@@ -29,8 +29,8 @@ export async function atPoint({ world, random, traces }: Scene, point: Point, de
   const hit = await untilHit(world.orders, order);
   if (!hit) return false;
   if (deed === 'kill') {
-    if (whom === 'both' || hit.kind === 'courier') traces.courierDied();
-    if (whom === 'both' || hit.kind === 'service') traces.nodeDied();
+    if (whom === 'both' || hit.kind === 'courier') traces.courierDied(hit.node);
+    if (whom === 'both' || hit.kind === 'service') traces.nodeDied(hit.node);
     return true;
   }
   await sleep(random.pick([1000, 4500]));

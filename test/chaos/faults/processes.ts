@@ -35,15 +35,15 @@ export const processFaults: readonly Fault[] = [
 
 async function kill({ world, random, traces }: Scene, choose: Choice): Promise<void> {
   const { node } = await choose(world, random);
-  traces.nodeDied();
+  traces.nodeDied(node.name);
   node.signal('SIGKILL');
   await down(random);
 }
 
 async function killAll({ world, random, traces }: Scene, choose: Choice): Promise<void> {
   const { node } = await choose(world, random);
-  traces.courierDied();
-  traces.nodeDied();
+  traces.courierDied(node.name);
+  traces.nodeDied(node.name);
   node.signalCourier('SIGKILL');
   node.signal('SIGKILL');
   await down(random);
@@ -51,7 +51,7 @@ async function killAll({ world, random, traces }: Scene, choose: Choice): Promis
 
 async function killCourier({ world, random, traces }: Scene, choose: Choice): Promise<void> {
   const { node } = await choose(world, random);
-  traces.courierDied();
+  traces.courierDied(node.name);
   node.signalCourier('SIGKILL');
 }
 
@@ -73,8 +73,10 @@ async function pause({ world, random }: Scene, choose: Choice, ms: number, withC
 
 async function killEverybody({ world, traces }: Scene): Promise<void> {
   await traces.nobodyUp(async () => {
-    traces.courierDied();
-    traces.nodeDied();
+    for (const { node } of world.members) {
+      traces.courierDied(node.name);
+      traces.nodeDied(node.name);
+    }
     for (const { node } of world.members) node.signalCourier('SIGKILL');
     for (const { node } of world.members) node.signal('SIGKILL');
     await sleep(500);

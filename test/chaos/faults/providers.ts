@@ -58,11 +58,11 @@ function arrival(kind: string, whom: 'service' | 'courier' | 'both', behaviour?:
       if (!arrived) return false;
       if (behaviour) await sleep(behaviour.kind === 'trickle' ? 200 : 100);
       if (whom !== 'service') {
-        traces.courierDied();
+        traces.courierDied(node.name);
         node.signalCourier('SIGKILL');
       }
       if (whom !== 'courier') {
-        traces.nodeDied();
+        traces.nodeDied(node.name);
         node.signal('SIGKILL');
       }
       return true;

@@ -138,7 +138,7 @@ export class Elector implements Service {
     const { lease, timing, clock } = this.#parts;
     // It may have been granted when this node had given up waiting for the answer.
     if (await lease.extend(timing.leaseMs)) return true;
-    const endsInMs = await lease.endsInMs().catch((error: unknown) => {
+    const endsInMs = await lease.endsInMs(timing.leaseMs).catch((error: unknown) => {
       this.#yieldsUntil = undefined;
       throw error;
     });

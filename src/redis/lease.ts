@@ -28,7 +28,7 @@ export class RedisLease {
    */
   async acquire(leaseMs: number): Promise<boolean> {
     if (this.#lock && this.#lock.expiration > Date.now() && (await this.extend(leaseMs))) return true;
-    if ((await this.endsInMs()) > 0) return false;
+    if ((await this.endsInMs(leaseMs)) > 0) return false;
     try {
       this.#lock = await this.#redlock.acquire([this.#key], leaseMs);
       return true;
@@ -55,15 +55,20 @@ export class RedisLease {
 
   /**
    * ms after which the lease of whoever holds it has run out, unless it is renewed; 0 where nobody does.
+   * One without an end, which no node makes, would keep all from standing for ever: it is given one.
    * @throws StoreUnavailable
    */
-  async endsInMs(): Promise<number> {
-    const leftMs = await this.#redis.pttl(this.#key).catch((error: unknown) => {
+  async endsInMs(leaseMs: number): Promise<number> {
+    try {
+      const leftMs = await this.#redis.pttl(this.#key);
+      // Redis ends a key after the last of its milliseconds. A negative answer: -2 is no key, -1 one without an end.
+      if (leftMs >= 0) return leftMs + 1;
+      if (leftMs === -2) return 0;
+      await this.#redis.pexpire(this.#key, leaseMs);
+      return leaseMs + 1;
+    } catch (error) {
       throw new StoreUnavailable('redis', error);
-    });
-    // Redis ends a key after the last of its milliseconds. A negative answer: -2 is no key, -1 one that never ends.
-    if (leftMs >= 0) return leftMs + 1;
-    return leftMs === -2 ? 0 : Infinity;
+    }
   }
 
   /** Gives the lease up, if it is still held; a failure only means that it runs out by itself. */

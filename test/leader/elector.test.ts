@@ -111,8 +111,8 @@ test('a word that the lease is free is heard by a node that is just being refuse
   const lease = new RedisLease(await untilReady(connect({ url: redis().url }, 'lease')), prefix);
   const node = await nodeOn(prefix, { timing: { leaseMs: 60_000, renewMs: 20_000 }, lease });
   const ends = lease.endsInMs.bind(lease);
-  lease.endsInMs = async () => {
-    const left = await ends();
+  lease.endsInMs = async (leaseMs) => {
+    const left = await ends(leaseMs);
     await holder.release();
     node.elector.standNow();
     return left;

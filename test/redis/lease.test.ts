@@ -58,13 +58,21 @@ describe('the lease', () => {
 
   test('ends when its holder was told, as others can see: whoever stands at that moment gets it', async () => {
     const [a, b] = [await lease(), await lease()];
-    expect(await b.endsInMs()).toBe(0);
+    expect(await b.endsInMs(400)).toBe(0);
     await a.acquire(400);
-    const left = await b.endsInMs();
+    const left = await b.endsInMs(400);
     expect(left).toBeGreaterThan(300);
     expect(left).toBeLessThanOrEqual(401);
     await delay(left);
     expect(await b.acquire(5_000)).toBe(true);
+  });
+
+  test('that somebody made by hand, without an end, ends after its time', async () => {
+    const a = await lease();
+    await connect({ url: redis.url }, 'write').set(`tps-${prefix}:lease`, 'by hand');
+    expect(await a.acquire(300)).toBe(false);
+    await delay(350);
+    expect(await a.acquire(300)).toBe(true);
   });
 
   test('lasts as long as it is extended', async () => {

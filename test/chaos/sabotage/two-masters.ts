@@ -5,7 +5,7 @@ type Ask = (this: Lease, leaseMs: number) => Promise<boolean>;
 interface Lease {
   acquire: Ask;
   extend: Ask;
-  endsInMs: (this: Lease) => Promise<number>;
+  endsInMs: (this: Lease, leaseMs: number) => Promise<number>;
 }
 
 /** While the file is there, every node gets the lease that asks for it: there is no election. */
@@ -19,7 +19,7 @@ export async function ignoreElection(root: URL, file: string): Promise<void> {
   RedisLease.prototype.extend = async function asked(leaseMs) {
     return forced() || extend.call(this, leaseMs);
   };
-  RedisLease.prototype.endsInMs = async function asked() {
-    return forced() ? 0 : endsInMs.call(this);
+  RedisLease.prototype.endsInMs = async function asked(leaseMs) {
+    return forced() ? 0 : endsInMs.call(this, leaseMs);
   };
 }

@@ -163,7 +163,7 @@ async function within(ms: number, work: Promise<void>): Promise<void> {
 function waysToVerbs({ config, stores, cache, livePool, clock, logging, metrics }: Ground, verbs: Verbs, sender: CommandSender, term: () => Term | undefined): PoolVerbs {
   const lookup = new TokenLookup({ livePool, ...stores }, cache, clock, logging.logger('pool.acquire'));
   const acquirer = new TokenAcquirer(cache, lookup, waitRules(config), clock, metrics);
-  const commands = new MasterCommands(stores.db, stores.owners, stores.tokens, verbs.handler, sender, term);
+  const commands = new MasterCommands({ ...stores, handler: verbs.handler, sender, clock, term });
   return {
     peek: (ownerId) => {
       const token = cache.peek(ownerId);

@@ -57,7 +57,7 @@ function buildDuties(ground: Ground, verbs: Verbs, term: () => Term | undefined)
         metrics.jobBegan((clock.now() - dueAt) / 1000);
         start(version, ownerDid, 'due');
       }, onError),
-      new CommandWorker(worker, () => clock.now(), (command) => verbs.handler.handle(command, held), onError),
+      new CommandWorker(worker, () => clock.now(), (command, begunAfter) => verbs.handler.handle(command, held, begunAfter), onError),
     ],
     clock,
     logger,

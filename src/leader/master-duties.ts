@@ -36,8 +36,8 @@ export class MasterDuties implements Duties {
       heartbeat(term),
       repeating('reconciler', () => reconciler.restMs(reconcileEveryMs), () => reconciler.round(term)),
       atStart('head start', () => clock.sleep(headStartMs, term.signal).catch(() => undefined)),
-      ...workers(term),
-      repeating('survey', () => reconcileEveryMs, () => reconciler.survey(term)),
+      // Workers stop first: the lease is another's already, while a survey may take its time.
+      ...[repeating('survey', () => reconcileEveryMs, () => reconciler.survey(term)), ...workers(term)].map((service) => unlessOver(term, service)),
     ];
     this.#running = new Lifecycle('duties', services, (name, error) => logger.warn({ name, error }, 'A duty did not stop cleanly'));
     await this.#running.start();
@@ -48,4 +48,9 @@ export class MasterDuties implements Duties {
     this.#running = undefined;
     await running?.stop();
   }
+}
+
+/** What a term that ended during the head start does not begin any more. */
+function unlessOver({ signal }: Term, service: Service): Service {
+  return { name: service.name, start: async () => { if (!signal.aborted) await service.start(); }, stop: () => service.stop() };
 }

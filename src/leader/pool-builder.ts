@@ -3,7 +3,7 @@ import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
-import type { PoolRecord } from '../pool/pool-record.ts';
+import type { PoolRecord, Shadowed } from '../pool/pool-record.ts';
 import type { Scheduler } from '../pool/scheduler.ts';
 import { ShadowedTokens } from '../pool/shadowed-tokens.ts';
 import { StrayTokens } from '../pool/stray-tokens.ts';
@@ -25,6 +25,8 @@ export interface BuilderParts {
 
 export interface Census {
   readonly entries: readonly PoolEntry[];
+  /** Valid rows that a newer one has replaced. */
+  readonly shadowed: readonly Shadowed[];
   readonly inDoubt: number;
   readonly stopped: number;
   readonly dead: number;
@@ -42,11 +44,7 @@ export class PoolBuilder {
     this.#shadowed = new ShadowedTokens(parts.changes);
   }
 
-  /**
-   * Rows that a newer one replaced, and that are still valid, are made invalid on the way.
-   * @param withJobs whether the jobs are planned too; a planned one stays as it is
-   * @returns what the record holds, and how many tokens the pool lacked
-   */
+  /** @param withJobs whether the jobs are planned too; a planned one stays as it is @returns what the record holds, and how many tokens the pool lacked */
   async build(withJobs: boolean, signal: AbortSignal): Promise<Census & { readonly lacking: number }> {
     const { record, livePool, scheduler } = this.#parts;
     const { entries, rows, shadowed } = await record.read(signal);
@@ -55,8 +53,7 @@ export class PoolBuilder {
       lacking += await livePool.putAll(entries.slice(start, start + batchSize));
     }
     if (withJobs && !signal.aborted) await scheduler.schedule(rows.flatMap(plannedRefresh));
-    for (const { owner, rows: behind } of shadowed) if (!signal.aborted) await this.#shadowed.supersede(owner, behind);
-    return { entries, lacking, ...countStates(rows) };
+    return { entries, shadowed, lacking, ...countStates(rows) };
   }
 
   /**
@@ -77,6 +74,16 @@ export class PoolBuilder {
       for (const { token } of returned) changed += await this.#bringBack(ownerId, token);
     }
     return changed;
+  }
+
+  /** Makes invalid what a newer row has replaced. One that cannot be changed, such as a locked row, holds up no other. @throws what stood in the way of the last such */
+  async supersede(shadowed: readonly Shadowed[], signal: AbortSignal): Promise<void> {
+    let failure: unknown;
+    for (const { owner, rows } of shadowed) {
+      if (signal.aborted) return;
+      await this.#shadowed.supersede(owner, rows).catch((error: unknown) => { failure = error; });
+    }
+    if (failure !== undefined) throw failure;
   }
 
   /** Seals what the valid rows hold in the clear or under an old key. @returns how many rows were written */

@@ -128,7 +128,7 @@ export class Reconciler {
     const wasLost = losses > this.#lossesSeen;
     const isBuilt = await livePool.isBuilt();
     if (isBuilt && clock.monotonic() - this.#comparedAt < (wasLost ? comparisonAfterLossMs : fullComparisonMs)) return;
-    const { entries, lacking, ...states } = await builder.build(!isBuilt || wasLost, term.signal);
+    const { entries, shadowed, lacking, ...states } = await builder.build(!isBuilt || wasLost, term.signal);
     metrics.slotsCounted(states);
     const strays = isBuilt ? await builder.sweep(entries, term.signal) : 0;
     if (term.signal.aborted) return;
@@ -136,6 +136,7 @@ export class Reconciler {
     this.#comparedAt = clock.monotonic();
     this.#lossesSeen = losses;
     if (!isBuilt || lacking + strays > 0) logger.info({ tokens: entries.length, lacking, strays, wasEmpty: !isBuilt }, 'The live pool was made the same as the record');
+    await builder.supersede(shadowed, term.signal);
   }
 
   /** Once for a process: its keys do not change. */

@@ -9,9 +9,8 @@ const everyMs = 900;
  * @param isWanted asked each time
  */
 export function keepWarm(db: Pick<Database, 'query'>, connections: number, isWanted: () => boolean): Repeating {
-  const touch = async (): Promise<void> => { await db.query({ label: 'connection.warm', sql: 'DO 0' }); };
-  const touchAll = async (): Promise<void> => {
-    if (isWanted()) await Promise.all(Array.from({ length: connections }, touch));
+  const touchAll = async (signal: AbortSignal): Promise<void> => {
+    if (isWanted()) await Promise.all(Array.from({ length: connections }, () => db.query({ label: 'connection.warm', sql: 'DO 0' }, signal)));
   };
   return new Repeating('warm connections', () => everyMs, touchAll, () => undefined);
 }

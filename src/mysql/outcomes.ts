@@ -5,7 +5,7 @@ import { isRepeated, unspend, unspending } from './claims.ts';
 import { outcomeOf, type Database, type Session } from './connection.ts';
 import { appendEvents, eventsStatement } from './events.ts';
 import { isDuplicateKey } from './failure.ts';
-import { insertedMeanwhileStatement, replacementAmong } from './inserted-meanwhile.ts';
+import { insertedMeanwhileStatement, replacementAmong, type InsertedRow } from './inserted-meanwhile.ts';
 import type { Transaction } from './transaction.ts';
 import type { SecretColumns, StoredColumns, TokenSealing } from './token-sealing.ts';
 
@@ -27,8 +27,8 @@ export interface NewToken {
 
 export type RecordResult =
   | { readonly kind: 'recorded'; readonly version: number; readonly validityMs: number; readonly dueAt: number }
-  /** The attempt was recorded before, by whoever. */
-  | { readonly kind: 'known'; readonly version: number }
+  /** The attempt was recorded before, by whoever; what the row says, while it is valid. */
+  | { readonly kind: 'known'; readonly version: number; readonly standing: { readonly validityMs: number; readonly dueAt: number } | undefined }
   /** The row has moved on by another attempt, or another was inserted in its place: this answer is not needed. */
   | { readonly kind: 'superseded' };
 
@@ -49,6 +49,14 @@ interface ParentRow extends StoredColumns {
   isvalid: boolean;
   attempt: string | null;
   retrycount: number;
+}
+
+interface ChildRow {
+  tokendid: number;
+  isvalid: boolean;
+  uc: number;
+  tokenvalidity: number;
+  dueat: number | null;
 }
 
 /** What a child is made of beside the answer. */
@@ -119,7 +127,9 @@ export class OutcomeTable {
     // First, since the statements below take a shared lock on the owner's row (its foreign key), which two at once could not make exclusive.
     const shown = hadFailed ? await lockOwner(tx, parent.tsxwhodid) : null;
     const stored = this.#sealing.read(token.version, parent);
-    const replacement = replacementAmong(inserted, stored, this.#sealing);
+    // Once more where the owner's lock was waited for: an insert that was not committed yet may have been what held it.
+    const since = hadFailed ? await tx.query<InsertedRow>(insertedMeanwhileStatement(token.version)) : (inserted as InsertedRow[]);
+    const replacement = replacementAmong(since, stored, this.#sealing);
     const validityMs = token.validityMs ?? boundedValidity(parent.tokenvalidity);
     const dueAt = token.dueAt(validityMs);
     const version = await this.#insertChild(tx, token, { ...parent, stored, validityMs, dueAt: replacement === undefined ? dueAt : null });
@@ -150,10 +160,18 @@ export class OutcomeTable {
   }
 
   async #whatStands(session: Session, { version, attempt }: NewToken): Promise<RecordResult> {
-    const sql = 'SELECT c.tokendid FROM tsttoken c JOIN tsttoken p ON p.tokendid = c.parenttokendid WHERE p.tokendid = ? AND p.attempt = ?';
-    const [child] = await session.query<{ tokendid: number }>({ label: 'outcomes.child', sql, params: [version, attempt] });
-    return child ? { kind: 'known', version: child.tokendid } : { kind: 'superseded' };
+    const sql = `SELECT c.tokendid, c.isvalid, COALESCE(c.uc, 0) AS uc, c.tokenvalidity, c.dueat FROM tsttoken c
+      JOIN tsttoken p ON p.tokendid = c.parenttokendid WHERE p.tokendid = ? AND p.attempt = ?`;
+    const [child] = await session.query<ChildRow>({ label: 'outcomes.child', sql, params: [version, attempt] });
+    if (!child || hasStoodBack(child)) return { kind: 'superseded' };
+    const standing = child.isvalid && child.dueat !== null ? { validityMs: boundedValidity(child.tokenvalidity), dueAt: child.dueat } : undefined;
+    return { kind: 'known', version: child.tokendid, standing };
   }
+}
+
+/** Invalid from the beginning: what made a valid row so has counted. */
+function hasStoodBack({ isvalid, uc }: ChildRow): boolean {
+  return !isvalid && Number(uc) === 0;
 }
 
 /** Lets one at a time count the owner's failures. @returns what `reattmptcount` shows */

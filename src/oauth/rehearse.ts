@@ -11,7 +11,7 @@ const granted = JSON.stringify({ access_token: 'rehearsed', token_type: 'Bearer'
 
 /**
  * Makes requests to a server of its own on this machine's loopback, which is closed again: what a first request has to load and to
- * compile is there afterwards, since somebody waits for the first refresh of a new master.
+ * compile, but for TLS, is there afterwards, since somebody waits for the first refresh of a new master.
  */
 export async function rehearse(endpoint: Pick<TokenEndpoint, 'refresh'>): Promise<void> {
   const server = createServer((_request, response) => { response.setHeader('content-type', 'application/json').end(granted); }).listen(0, '127.0.0.1');

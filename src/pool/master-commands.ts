@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { ServiceError, StoreUnavailable, type ErrorCode } from '../domain/errors.ts';
+import { expiresAt, type Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Command, CommandResult, CommandSender } from '../queue/command-queue.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import { codeOfSkip, mayPass, type RefreshResult } from './refresh-result.ts';
 import type { TokenRefresher } from './refresh-token.ts';
@@ -13,14 +15,14 @@ import type { Term } from './term.ts';
 
 /** Carries out commands on the master. What goes wrong is an answer: the caller may be on another node. */
 export class CommandHandler {
-  readonly #refresher: TokenRefresher;
-  readonly #restarter: PoolRestarter;
+  readonly #refresher: Pick<TokenRefresher, 'refresh'>;
+  readonly #restarter: Pick<PoolRestarter, 'restart'>;
   readonly #db: Database;
   readonly #owners: OwnerTable;
   readonly #tokens: TokenTable;
   readonly #logger: Logger;
 
-  constructor(refresher: TokenRefresher, restarter: PoolRestarter, db: Database, owners: OwnerTable, tokens: TokenTable, logger: Logger) {
+  constructor(refresher: Pick<TokenRefresher, 'refresh'>, restarter: Pick<PoolRestarter, 'restart'>, db: Database, owners: OwnerTable, tokens: TokenTable, logger: Logger) {
     this.#refresher = refresher;
     this.#restarter = restarter;
     this.#db = db;
@@ -29,9 +31,12 @@ export class CommandHandler {
     this.#logger = logger;
   }
 
-  async handle(command: Command, term: Term): Promise<CommandResult> {
+  /** @param begunAfter epoch ms, where another master may have begun with it before: what it has tried is not tried again */
+  async handle(command: Command, term: Term, begunAfter?: number): Promise<CommandResult> {
     try {
-      return command.verb === 'restart' ? await this.#restart(command.ownerId) : await this.#refresh(command.ownerId, command.version, term);
+      if (command.verb === 'restart') return await this.#restart(command.ownerId);
+      if (begunAfter !== undefined && (await this.#failedSince(command.version, begunAfter))) return { ok: false, code: 'TPS0020' };
+      return await this.#refresh(command.ownerId, command.version, term);
     } catch (error) {
       return { ok: false, code: this.#codeOf(error) };
     }
@@ -50,6 +55,12 @@ export class CommandHandler {
     // Refreshed since the command was sent: by a master that died before it could say so, or because it was due.
     const child = await this.#tokens.childOf(this.#db, version);
     return child === undefined ? resultOf(result) : { ok: true, version: child };
+  }
+
+  /** Twice in a row `invalid_grant` ends a grant, and a retry counts: neither is for a command to bring about by being carried out once more. */
+  async #failedSince(version: number, since: number): Promise<boolean> {
+    const token = await this.#tokens.byVersion(this.#db, version);
+    return token !== undefined && token.retryCount > 0 && (token.stateSince ?? 0) >= since;
   }
 
   #codeOf(error: unknown): ErrorCode {
@@ -77,23 +88,23 @@ const untilBegunMs = 8000;
 /** Time before a command that was not begun is given to whoever is master then, ms. */
 const againAfterMs = 100;
 
+export interface CommandParts {
+  readonly db: Database;
+  readonly owners: OwnerTable;
+  readonly tokens: TokenTable;
+  readonly handler: Pick<CommandHandler, 'handle'>;
+  readonly sender: Pick<CommandSender, 'send'>;
+  readonly clock: Clock;
+  /** This node's term, while it is master. */
+  readonly term: () => Term | undefined;
+}
+
 /** PUT refresh and PUT restart on any node: done here by the master, else handed to it. */
 export class MasterCommands {
-  readonly #db: Database;
-  readonly #owners: OwnerTable;
-  readonly #tokens: TokenTable;
-  readonly #handler: CommandHandler;
-  readonly #sender: CommandSender;
-  readonly #term: () => Term | undefined;
+  readonly #parts: CommandParts;
 
-  /** @param term this node's term, while it is master */
-  constructor(db: Database, owners: OwnerTable, tokens: TokenTable, handler: CommandHandler, sender: CommandSender, term: () => Term | undefined) {
-    this.#db = db;
-    this.#owners = owners;
-    this.#tokens = tokens;
-    this.#handler = handler;
-    this.#sender = sender;
-    this.#term = term;
+  constructor(parts: CommandParts) {
+    this.#parts = parts;
   }
 
   /** @throws ServiceError, StoreUnavailable */
@@ -109,22 +120,24 @@ export class MasterCommands {
    */
   async refresh(ownerId: string, tokenId: string): Promise<string> {
     const id = requireOwner(ownerId);
-    const owner = await this.#owners.byId(this.#db, id);
+    const { db, owners, tokens, clock } = this.#parts;
+    const owner = await owners.byId(db, id);
     if (!owner) throw new ServiceError('TPS0013');
-    const version = await this.#versionOf(owner.did, tokenId.trim());
-    const result = succeeded(await this.#haveDone({ verb: 'refresh', ownerId: id, version }));
-    const tokens = await this.#tokens.ofOwner(this.#db, owner.did);
-    const fresh = tokens.find((token) => token.version === result) ?? tokens.find((token) => token.version > version);
-    if (!fresh?.accessToken) throw new ServiceError('TPS0014');
+    const { version, slot } = await this.#tokenOf(owner.did, tokenId.trim());
+    succeeded(await this.#haveDone({ verb: 'refresh', ownerId: id, version }));
+    // What the refresh brought, or what has taken the place of that since.
+    const fresh = (await tokens.ofOwner(db, owner.did)).find((token) => token.slot === slot && token.version > version);
+    if (!fresh?.accessToken || expiresAt(fresh) <= clock.now()) throw new ServiceError('TPS0014');
     return fresh.accessToken.reveal();
   }
 
-  async #versionOf(ownerDid: number, tokenId: string): Promise<number> {
-    const tokens = await this.#tokens.ofOwner(this.#db, ownerDid);
+  async #tokenOf(ownerDid: number, tokenId: string): Promise<Token> {
+    const { db } = this.#parts;
+    const tokens = await this.#parts.tokens.ofOwner(db, ownerDid);
     const byToken = tokens.find((token) => token.accessToken?.reveal() === tokenId);
     const found = byToken ?? tokens.find((token) => String(token.version) === tokenId);
-    if (found) return found.version;
-    const replaced = /^\d{1,10}$/.test(tokenId) && (await this.#tokens.wasReplaced(this.#db, ownerDid, Number(tokenId)));
+    if (found) return found;
+    const replaced = /^\d{1,10}$/.test(tokenId) && (await this.#parts.tokens.wasReplaced(db, ownerDid, Number(tokenId)));
     throw new ServiceError(replaced ? 'TPS0009' : 'TPS0010');
   }
 
@@ -139,10 +152,11 @@ export class MasterCommands {
   }
 
   async #try(command: Command): Promise<CommandResult> {
-    const term = this.#term();
-    if (term?.isTrusted()) return this.#handler.handle(command, term);
+    const { handler, sender } = this.#parts;
+    const term = this.#parts.term();
+    if (term?.isTrusted()) return handler.handle(command, term);
     try {
-      return await this.#sender.send(command, patienceMs, untilBegunMs);
+      return await sender.send(command, patienceMs, untilBegunMs);
     } catch (error) {
       throw new ServiceError('TPS0012', error);
     }
@@ -155,7 +169,6 @@ function requireOwner(ownerId: string): string {
   return id;
 }
 
-function succeeded(result: CommandResult): number {
+function succeeded(result: CommandResult): void {
   if (!result.ok) throw new ServiceError(result.code);
-  return result.version;
 }

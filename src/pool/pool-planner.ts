@@ -52,11 +52,12 @@ export class PoolPlanner {
     const drained = withdrawsDuringRefresh(owner, current.length > 1);
     const taken = rows.filter((row) => current.some(({ version }) => version === row.version));
     const plans = taken.map((row) => ({ version: row.version, ownerDid: owner.did, dueAt: this.#dueAt(owner, drained, row) }));
-    // Before the plan: a row that is planned is not looked at here again, should this end in between.
-    await this.#shadowed.supersede(owner, shadowed);
+    // Before the plan: a row that is planned is not looked at here again, should this end in between. A row that cannot be changed must not hold the new one up.
+    const superseding = await this.#shadowed.supersede(owner, shadowed).then(() => undefined, (error: unknown) => ({ error }));
     await tokens.plan(db, plans);
     for (const row of taken) await publisher.publish(owner.id, liveView(owner, row, current, clock.now()));
     await scheduler.schedule(plans);
+    if (superseding) throw superseding.error;
   }
 
   /** One that has expired already is due now, and not late. */

@@ -17,7 +17,8 @@ import type { Token } from '../domain/token.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { TokenPublisher } from './token-publisher.ts';
 
-type Recorded = Extract<RecordResult, { kind: 'recorded' }>;
+/** A new token as it stands in the record. */
+type Standing = Omit<Extract<RecordResult, { kind: 'recorded' }>, 'kind'>;
 
 export interface RedeemParts {
   readonly db: Database;
@@ -66,10 +67,9 @@ export class AnswerRedeemer {
       return [await this.#record(answer, owner, siblings, lapse), lapse];
     };
     const [result, lapse] = await untilStored(() => databaseShare.runUrgently(record), clock, logger, signal);
-    if (result.kind === 'recorded' && owner && parent) {
-      await this.#publish(owner, parent, answer, result);
-      if (lapse) this.#parts.lapses.report({ owner, token: parent, lapse });
-    }
+    const standing = standingOf(result);
+    if (standing && owner && parent) await this.#publish(owner, parent, answer, standing);
+    if (result.kind === 'recorded' && owner && parent && lapse) this.#parts.lapses.report({ owner, token: parent, lapse });
     await this.#forget(answer.attempt);
     return result;
   }
@@ -84,8 +84,7 @@ export class AnswerRedeemer {
     return outcomes.record({ ...answer, validityMs, dueAt }, job, lapse ? [lapseEvent(job, answer.version, lapse)] : []);
   }
 
-  async #publish(owner: Owner, parent: Token, answer: KeptAnswer, recorded: Recorded): Promise<void> {
-    const { version, validityMs, dueAt } = recorded;
+  async #publish(owner: Owner, parent: Token, answer: KeptAnswer, { version, validityMs, dueAt }: Standing): Promise<void> {
     const accessToken = answer.accessToken.reveal();
     await this.#parts.publisher.publish(owner.id, { slot: parent.slot, version, uc: 0, phase: 'ready', expiresAt: answer.issuedAt + validityMs, accessToken });
     await this.#parts.scheduler.schedule([{ version, ownerDid: owner.did, dueAt }]);
@@ -98,4 +97,10 @@ export class AnswerRedeemer {
       if (!(error instanceof StoreUnavailable)) throw error;
     }
   }
+}
+
+/** Also of one that was recorded before: whoever did may not have lived, or not have known, to publish it. */
+function standingOf(result: RecordResult): Standing | undefined {
+  if (result.kind === 'recorded') return result;
+  return result.kind === 'known' && result.standing ? { version: result.version, ...result.standing } : undefined;
 }

@@ -20,9 +20,11 @@ export type CommandResult =
 /** A command on its way. */
 interface Errand {
   readonly command: Command;
-  /** Epoch ms of the cluster's clock after which no master begins with it any more. */
+  /** Epoch ms of the cluster's clock. */
+  readonly sentAt: number;
+  /** The same, after which no master begins with it any more. */
   readonly until: number;
-  /** The same, after which nobody waits for its answer. */
+  /** The same, after which nobody can be waiting for its answer. */
   readonly answeredBy: number;
 }
 
@@ -40,6 +42,9 @@ const lockMs = 5000;
 /** Time between two looks for commands of dead masters, ms; the second one after the lock has ended finds them. */
 const lookMs = 2000;
 
+/** @param begunAfter epoch ms of the cluster's clock, where a master has begun with it before: after that moment */
+export type HandleCommand = (command: Command, begunAfter?: number) => Promise<CommandResult>;
+
 /** Sends commands to the master and waits for what it answers. */
 export class CommandSender {
   readonly #options: QueueOptions;
@@ -56,13 +61,13 @@ export class CommandSender {
 
   /**
    * @param takenUpMs how long it may lie before a master begins with it
-   * @throws Error where no master took it up or answered in time, or Redis is away: it is then not begun any more
+   * @throws Error where no master took it up or answered in time, or Redis is away: a master that has not begun with it will not
    */
   async send(command: Command, timeoutMs: number, takenUpMs = timeoutMs): Promise<CommandResult> {
     const stopLooking = new AbortController();
     const now = this.#now();
     try {
-      return await within(timeoutMs, this.#haveDone({ command, until: now + takenUpMs, answeredBy: now + timeoutMs }, stopLooking.signal));
+      return await within(timeoutMs, this.#haveDone({ command, sentAt: now, until: now + takenUpMs, answeredBy: now + timeoutMs }, stopLooking.signal));
     } finally {
       stopLooking.abort();
     }
@@ -105,12 +110,12 @@ export class CommandWorker implements Service {
   readonly name = 'command worker';
   readonly #options: QueueOptions;
   readonly #now: () => number;
-  readonly #handle: (command: Command) => Promise<CommandResult>;
+  readonly #handle: HandleCommand;
   readonly #onError: (error: Error) => void;
   #worker: Worker<Errand, CommandResult> | undefined;
 
   /** @param now epoch ms of the cluster's clock */
-  constructor(options: QueueOptions, now: () => number, handle: (command: Command) => Promise<CommandResult>, onError: (error: Error) => void) {
+  constructor(options: QueueOptions, now: () => number, handle: HandleCommand, onError: (error: Error) => void) {
     this.#options = options;
     this.#now = now;
     this.#handle = handle;
@@ -130,8 +135,10 @@ export class CommandWorker implements Service {
     this.#worker = undefined;
   }
 
-  /** One that a master had begun with before it died is carried out as long as its sender waits. */
-  async #carryOut({ data: { command, until, answeredBy }, stalledCounter }: Job<Errand, CommandResult>): Promise<CommandResult> {
-    return this.#now() < (stalledCounter > 0 ? answeredBy : until) ? this.#handle(command) : { ok: false, code: 'TPS0012' };
+  /** One that a master had begun with before it fell silent is carried out as long as its sender may be waiting. */
+  async #carryOut({ data: { command, sentAt, until, answeredBy }, stalledCounter }: Job<Errand, CommandResult>): Promise<CommandResult> {
+    const wasBegun = stalledCounter > 0;
+    if (this.#now() >= (wasBegun ? answeredBy : until)) return { ok: false, code: 'TPS0012' };
+    return wasBegun ? this.#handle(command, sentAt) : this.#handle(command);
   }
 }

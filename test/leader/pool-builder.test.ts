@@ -21,8 +21,9 @@ beforeEach(async () => {
 async function compare(): Promise<void> {
   const { db, owners, tokens, clock } = verbs;
   const builder = new PoolBuilder({ ...verbs, record: new PoolRecord(db, owners, tokens, clock) });
-  const { entries } = await builder.build(false, signal);
+  const { entries, shadowed } = await builder.build(false, signal);
   await builder.sweep(entries, signal);
+  await builder.supersede(shadowed, signal);
 }
 
 async function ownerWithToken(): Promise<{ id: string; ownerDid: number; version: number }> {
@@ -90,6 +91,19 @@ test('a row that stayed valid behind a newer one of its slot is superseded, and 
   expect(await database().row(version)).toMatchObject({ valid: 0, state: 'idle' });
   expect((await database().row(newer))['valid']).toBe(1);
   expect(await database().select('SELECT 1 FROM tstevent WHERE text LIKE ?', `token ${version} was superseded by a newer token%`)).toHaveLength(1);
+});
+
+test('one that cannot be changed holds up no other', async () => {
+  const versions: number[] = [];
+  for (const dueat of [1, 2]) {
+    const { ownerDid, version } = await ownerWithToken();
+    versions.push(version);
+    await database().addToken(ownerDid, { dueat: Date.now() + 60_000 + dueat });
+  }
+  await database().rows.query(`CREATE TRIGGER refuses BEFORE UPDATE ON tsttoken FOR EACH ROW IF NEW.tokendid = ${versions[0]} THEN SIGNAL SQLSTATE '45000'; END IF`);
+  await expect(compare()).rejects.toThrow();
+  await database().rows.query('DROP TRIGGER refuses');
+  expect(await Promise.all(versions.map(async (version) => (await database().row(version))['valid'] as number))).toEqual([1, 0]);
 });
 
 test('but not while its answer is awaited', async () => {

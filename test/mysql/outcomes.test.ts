@@ -84,7 +84,7 @@ describe('recording an answer', () => {
   test('twice says so, names the same child, and writes the history once', async () => {
     const { outcomes, claim } = await sent();
     const first = await outcomes.record(answerTo(claim), `twice:${claim.attempt}`);
-    expect(await outcomes.record(answerTo(claim), `twice:${claim.attempt}`)).toEqual({ kind: 'known', version: versionOf(first) });
+    expect(await outcomes.record(answerTo(claim), `twice:${claim.attempt}`)).toEqual({ kind: 'known', version: versionOf(first), standing: { validityMs: 1_800_000, dueAt: 1_900_000_900_123 } });
     expect(await childrenOf(claim.version)).toEqual([versionOf(first)]);
     expect(await database().select('SELECT 1 FROM tstevent WHERE jobname = ?', `twice:${claim.attempt}`)).toHaveLength(3);
   });
@@ -99,7 +99,7 @@ describe('recording an answer', () => {
     expect((await database().tokens.ofOwner(db, claim.ownerDid)).map(({ version }) => version)).toEqual([inserted]);
     const texts = (await database().select('SELECT text FROM tstevent WHERE jobname = ?', `stands-back:${claim.attempt}`)).map((row) => String(row['text']));
     expect(texts).toContain(`token ${claim.version}, and token ${child} that its refresh brought, gave way to token ${inserted}, which was inserted meanwhile`);
-    expect(await outcomes.record(answerTo(claim), 'job')).toEqual({ kind: 'known', version: child });
+    expect(await outcomes.record(answerTo(claim), 'job')).toEqual({ kind: 'superseded' });
   });
 
   test.each([

@@ -40,9 +40,9 @@ function findingOf(good: number, faults: readonly string[]): Finding {
   return tally.finding();
 }
 
-/** The newest row of each slot, valid or not: one that was made invalid and has no successor is a fault. */
+/** The newest row of each slot, valid or not, but for those that never were: one that was made invalid and has no successor is a fault. */
 function currentOfSlots(ledger: Ledger): Map<string, LedgerRow> {
-  return new Map(ledger.rows.map((row) => [JSON.stringify([row.ownerDid, row.auth]), row]));
+  return new Map(ledger.rows.filter((row) => !ledger.hasStoodBack(row)).map((row) => [JSON.stringify([row.ownerDid, row.auth]), row]));
 }
 
 async function faultOf(row: LedgerRow, evidence: Evidence, ledger: Ledger, prints: Fingerprints): Promise<string | undefined> {

@@ -14,6 +14,10 @@ export interface Forged {
   readonly isReplaced?: boolean;
   /** Whether a newer row of another grant stands in its slot. */
   readonly isSuperseded?: boolean;
+  /** Whether what its refresh brought stands back, and so was never valid. */
+  readonly childStandsBack?: boolean;
+  /** Whether the newest row of its slot comes from the refresh of one that is older than it. */
+  readonly isOvertaken?: boolean;
   readonly row?: Partial<LedgerRow>;
   readonly events?: readonly LedgerEvent[];
 }
@@ -24,7 +28,7 @@ export const forgedNode = 'node-1';
 const version = 1;
 
 /** A ledger of one owner whose first row went through the stations. */
-export function forgedLedger({ policy = 'reuse_detect', graceMs = 0, stations, isReplaced = false, isSuperseded = false, row = {}, events = [] }: Forged): Ledger {
+export function forgedLedger({ policy = 'reuse_detect', graceMs = 0, stations, isReplaced = false, isSuperseded = false, childStandsBack = false, isOvertaken = false, row = {}, events = [] }: Forged): Ledger {
   const states = stations.map(stateOf);
   const last = states.at(-1) ?? stateOf('idle');
   const first: LedgerRow = { ...blank, ...last, ...row, version };
@@ -32,8 +36,12 @@ export function forgedLedger({ policy = 'reuse_detect', graceMs = 0, stations, i
     first,
     ...(isReplaced ? [{ ...blank, version: 2, parent: version, accessSequence: 2, refreshSequence: 2 }] : []),
     ...(isSuperseded ? [{ ...blank, version: 3, grantId: 'grant-2' }] : []),
+    ...(childStandsBack ? [{ ...blank, version: 4, parent: version, isValid: false, accessSequence: 2, refreshSequence: 2 }] : []),
+    ...(isOvertaken ? [{ ...blank, version: 0, isValid: false, grantId: 'grant-0' }, { ...blank, version: 5, parent: 0, grantId: 'grant-0', accessSequence: 2, refreshSequence: 2 }] : []),
   ];
-  const changes = states.map((to, index): RowChange => ({ id: index + 1, at: 1000 + index * 10, version, ownerDid: 1, parent: null, from: states[index - 1], to, epoch: 1, node: forgedNode, retryCount: 0, dueAt: null }));
+  const common = { ownerDid: 1, epoch: 1, node: forgedNode, retryCount: 0, dueAt: null };
+  const changes = states.map((to, index): RowChange => ({ ...common, id: index + 1, at: 1000 + index * 10, version, parent: null, from: states[index - 1], to }));
+  if (childStandsBack) changes.push({ ...common, id: changes.length + 1, at: 1000 + changes.length * 10, version: 4, parent: version, from: undefined, to: stateOf('gone') });
   return new Ledger([{ did: 1, id: forgedOwner, policy, graceMs }], rows, events, { changes, terms: [] });
 }
 

@@ -69,6 +69,18 @@ export class Ledger {
     return this.#rowsByGrant.get(grantKey(ownerId, grantId)) ?? [];
   }
 
+  /** Whether the row was never valid: another had been inserted in the place of its parent while the answer that it is made of was awaited. */
+  hasStoodBack({ version }: Pick<LedgerRow, 'version'>): boolean {
+    const [first] = this.changesOf.get(version) ?? [];
+    return first !== undefined && first.from === undefined && !first.to.isValid;
+  }
+
+  /** The inserted row that a row descends from by refreshes. */
+  rootOf(row: LedgerRow): LedgerRow {
+    const parent = row.parent === null ? undefined : this.rowByVersion.get(row.parent);
+    return parent ? this.rootOf(parent) : row;
+  }
+
   /** What the history for people says of the row. */
   eventsOf(row: Pick<LedgerRow, 'ownerDid' | 'version'>): readonly LedgerEvent[] {
     return this.#events.get(`owner:${this.ownerOf(row).id} token:${row.version}`) ?? [];

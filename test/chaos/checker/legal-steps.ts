@@ -1,6 +1,6 @@
 import type { Check } from '../evidence.ts';
 import type { RowChange } from './history.ts';
-import type { Ledger, LedgerOwner } from './ledger.ts';
+import type { Ledger, LedgerOwner, LedgerRow } from './ledger.ts';
 import { clockTime, Tally } from './tally.ts';
 
 /** What a step does to the attempt that holds the row. */
@@ -44,8 +44,8 @@ export const legalSteps: Check = (_evidence, ledger) => {
   return tally.finding();
 };
 
-function faultOf({ version, ownerDid, from, to }: RowChange, parents: ReadonlySet<number | null>, ledger: Ledger): string | undefined {
-  if (!from) return to.state === 'idle' && to.attempt === null && (to.isValid || standsBack(ledger, version, ownerDid)) ? undefined : `it was inserted ${to.isValid ? to.state : 'invalid'}`;
+function faultOf({ version, from, to }: RowChange, parents: ReadonlySet<number | null>, ledger: Ledger): string | undefined {
+  if (!from) return to.state === 'idle' && to.attempt === null && (to.isValid || standsBack(ledger, version)) ? undefined : `it was inserted ${to.isValid ? to.state : 'invalid'}`;
   if (!from.isValid) return `it was changed (${from.state} -> ${to.state}) though it had been replaced`;
   const hold: Hold = to.attempt === from.attempt ? 'kept' : to.attempt === null ? 'given up' : 'taken';
   const step = `${from.state} -> ${to.state}, ${hold}`;
@@ -53,18 +53,23 @@ function faultOf({ version, ownerDid, from, to }: RowChange, parents: ReadonlySe
   if (to.state !== 'idle' || hold !== 'kept') return `it was made invalid: ${step}`;
   if (parents.has(version)) return from.state === 'sending' || from.state === 'in_doubt' ? undefined : `it was replaced by its child when it was ${from.state}`;
   if (from.state === 'sending') return 'it was made invalid while its answer was awaited';
-  return hasNewer(ledger, version, ownerDid) ? undefined : 'it was made invalid and nothing took its place';
+  return gaveWay(ledger, version) ? undefined : 'it was made invalid and nothing took its place';
 }
 
-/** An operator put another row in the place of its parent, while the answer that it is made of was awaited. */
-function standsBack(ledger: Ledger, version: number, ownerDid: number): boolean {
-  const { parent } = ledger.rowByVersion.get(version) ?? {};
-  return parent !== null && parent !== undefined && hasNewer(ledger, parent, ownerDid, version);
+/** An operator put a row of another grant in the place of its parent, while the answer that it is made of was awaited. */
+function standsBack(ledger: Ledger, version: number): boolean {
+  const row = ledger.rowByVersion.get(version);
+  return row !== undefined && row.parent !== null && othersOfSlot(ledger, row).some((other) => other.version > row.parent! && other.version < version && other.grantId !== row.grantId);
 }
 
-function hasNewer(ledger: Ledger, version: number, ownerDid: number, but?: number): boolean {
-  const auth = ledger.rowByVersion.get(version)?.auth;
-  return ledger.rows.some((row) => row.version > version && row.version !== but && row.ownerDid === ownerDid && row.auth === auth);
+/** A row that was inserted later, or what its refreshes have made of it; of the same grant, what the refreshes of any row have. */
+function gaveWay(ledger: Ledger, version: number): boolean {
+  const row = ledger.rowByVersion.get(version);
+  return row !== undefined && othersOfSlot(ledger, row).some((other) => other.version > version && !ledger.hasStoodBack(other) && (ledger.rootOf(other).version > version || other.grantId === row.grantId));
+}
+
+function othersOfSlot(ledger: Ledger, { ownerDid, auth, version }: LedgerRow): LedgerRow[] {
+  return ledger.rows.filter((row) => row.ownerDid === ownerDid && row.auth === auth && row.version !== version);
 }
 
 /** A token that may have been used already is asked for again where the provider does not mind, or inside its window, which begins with the first sending. */

@@ -30,9 +30,10 @@ function endsAccounted(row: LedgerRow, ledger: Ledger): boolean {
   return (row.isValid || wasReplaced(row, ledger)) && isAccountedState(state) && isTold(row, state, ledger);
 }
 
-/** By a row of another grant with the same client authentication; while its answer was awaited, perhaps, and so before it was a row. */
+/** By a row of another grant with the same client authentication; of one that stood back, by one that came after its parent. */
 function wasReplaced(row: LedgerRow, ledger: Ledger): boolean {
-  return !row.isValid && ledger.rows.some((other) => other.ownerDid === row.ownerDid && other.auth === row.auth && other.version > (row.parent ?? row.version) && other.grantId !== row.grantId);
+  const since = ledger.hasStoodBack(row) ? (row.parent ?? row.version) : row.version;
+  return !row.isValid && ledger.rows.some((other) => other.ownerDid === row.ownerDid && other.auth === row.auth && other.version > since && other.grantId !== row.grantId);
 }
 
 function isAccountedState(state: string | undefined): state is 'in_doubt' | 'dead' | 'stopped' {

@@ -76,14 +76,14 @@ export class PoolBuilder {
     return changed;
   }
 
-  /** Makes invalid what a newer row has replaced. One that cannot be changed, such as a locked row, holds up no other. @throws what stood in the way of the last such */
+  /** Makes invalid what a newer row has replaced. One that cannot be changed, such as a locked row, holds up no other. @throws AggregateError what stood in the way */
   async supersede(shadowed: readonly Shadowed[], signal: AbortSignal): Promise<void> {
-    let failure: unknown;
+    const failures: unknown[] = [];
     for (const { owner, rows } of shadowed) {
       if (signal.aborted) return;
-      await this.#shadowed.supersede(owner, rows).catch((error: unknown) => { failure = error; });
+      await this.#shadowed.supersede(owner, rows).catch((error: unknown) => failures.push(error));
     }
-    if (failure !== undefined) throw failure;
+    if (failures.length > 0) throw new AggregateError(failures, 'Rows that were replaced could not be made invalid');
   }
 
   /** Seals what the valid rows hold in the clear or under an old key. @returns how many rows were written */

@@ -12,7 +12,7 @@ function say(line: string): void {
   process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(7)} s  ${line}\n`);
 }
 
-// Whatever a run of hours has left open must not hold up its end.
+// After a long run Node.js 24 spins for ever in the closing of its own handles (Environment::CleanupHandles) where it ends by itself.
 process.exit(await carryOut({ usage, readOptions, run: listOrRun }, process.argv.slice(2)));
 
 async function listOrRun(options: ChaosOptions, signal: AbortSignal): Promise<number> {

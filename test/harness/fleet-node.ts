@@ -18,6 +18,7 @@ export class FleetNode {
   #stopping = false;
   readonly #watching: Promise<void>;
   #isStarting = true;
+  #isLeaving = false;
   starts = 1;
 
   constructor(name: string, process: NodeProcess) {
@@ -48,9 +49,9 @@ export class FleetNode {
     return [...this.#ended, this.#running.output()];
   }
 
-  /** Whether it ought to answer: it runs, is not paused, and has been ready or had time enough for that. */
+  /** Whether it ought to answer: it runs, is not paused, was not told to end, and has been ready or had time enough for that. */
   get isUp(): boolean {
-    return this.#running.isRunning && !this.#isStarting && !isPaused(this.#running.pid);
+    return this.#running.isRunning && !this.#isStarting && !this.#isLeaving && !isPaused(this.#running.pid);
   }
 
   /** The process id of its courier; undefined while there is none. */
@@ -65,6 +66,7 @@ export class FleetNode {
   }
 
   signal(name: NodeJS.Signals): void {
+    if (name === 'SIGTERM') this.#isLeaving = true;
     sendSignal(this.#running.pid, name);
   }
 
@@ -92,6 +94,7 @@ export class FleetNode {
     await sleep(restartAfterMs);
     this.#ended.push(this.#running.output());
     this.#isStarting = true;
+    this.#isLeaving = false;
     this.#running = await this.#running.again();
     void this.#start();
     this.starts++;

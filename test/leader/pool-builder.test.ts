@@ -94,16 +94,12 @@ test('a row that stayed valid behind a newer one of its slot is superseded, and 
 });
 
 test('one that cannot be changed holds up no other', async () => {
-  const versions: number[] = [];
-  for (const dueat of [1, 2]) {
-    const { ownerDid, version } = await ownerWithToken();
-    versions.push(version);
-    await database().addToken(ownerDid, { dueat: Date.now() + 60_000 + dueat });
-  }
-  await database().rows.query(`CREATE TRIGGER refuses BEFORE UPDATE ON tsttoken FOR EACH ROW IF NEW.tokendid = ${versions[0]} THEN SIGNAL SQLSTATE '45000'; END IF`);
+  const replaced = [await ownerWithToken(), await ownerWithToken()];
+  for (const { ownerDid } of replaced) await database().addToken(ownerDid, { dueat: Date.now() + 60_000 });
+  await database().rows.query(`CREATE TRIGGER refuses BEFORE UPDATE ON tsttoken FOR EACH ROW IF NEW.tokendid = ${replaced[0]!.version} THEN SIGNAL SQLSTATE '45000'; END IF`);
   await expect(compare()).rejects.toThrow();
   await database().rows.query('DROP TRIGGER refuses');
-  expect(await Promise.all(versions.map(async (version) => (await database().row(version))['valid'] as number))).toEqual([1, 0]);
+  expect(await Promise.all(replaced.map(async ({ version }) => (await database().row(version))['valid'] as number))).toEqual([1, 0]);
 });
 
 test('but not while its answer is awaited', async () => {

@@ -57,6 +57,7 @@ test('an answer whose COMMIT was carried out and not answered is published all t
 
   const redeemed = redeemer.redeemFor(owner, [token], { ...attempt, accessToken: new Secret('at-unheard'), refreshToken: new Secret('rt-unheard'), validityMs: 3_600_000 }, false);
   await vi.waitUntil(async () => (await database().row(token.version))['valid'] === 0, { timeout: 3000, interval: 10 });
+  await proxy.cut();
   await proxy.restore();
   const result = await redeemed;
   expect(result).toMatchObject({ kind: 'known', version: expect.any(Number) as number });

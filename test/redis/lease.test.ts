@@ -69,7 +69,7 @@ describe('the lease', () => {
 
   test('that somebody made by hand, without an end, ends after its time', async () => {
     const a = await lease();
-    await connect({ url: redis.url }, 'write').set(`tps-${prefix}:lease`, 'by hand');
+    await (await untilReady(connect({ url: redis.url }, 'write'))).set(`tps-${prefix}:lease`, 'by hand');
     expect(await a.acquire(300)).toBe(false);
     await delay(350);
     expect(await a.acquire(300)).toBe(true);

@@ -17,6 +17,12 @@ describe('The death of a courier is the cause of a doubt that came 10 ms after t
     expect(diedMeanwhile([{ node: forgedNode, at: sending!.at + ms }], sending!)).toBe(isCause);
   });
 
+  it('also where it had the errand and MySQL marked it only 2 s later', () => {
+    const deaths = [{ node: forgedNode, at: sending!.at - 1500 }];
+    expect(diedMeanwhile(deaths, { ...sending!, takenAt: sending!.at - 2000 })).toBe(true);
+    expect(diedMeanwhile(deaths, sending!)).toBe(false);
+  });
+
   it('but not that of another node', () => {
     expect(diedMeanwhile([{ node: 'node-2', at: sending!.at + 5 }], sending!)).toBe(false);
   });

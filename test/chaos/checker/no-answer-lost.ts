@@ -52,10 +52,10 @@ function faultOf(sending: Sending, presentations: readonly Presentation[], evide
   return seen.length > 0 || mayNotHaveLeft(sending, presentations, evidence, ledger) ? undefined : `${place}: nothing of it had come to the provider, which was up`;
 }
 
-/** Whether one of the deaths, by when they were noted, can have been while the answer was awaited, on the node that awaited it. */
-export function diedMeanwhile(deaths: readonly Death[], { at, next, node }: Pick<Sending, 'at' | 'next' | 'node'>, earlierMs = noted.earlierMs): boolean {
+/** Whether one of the deaths, by when they were noted, can have been while the answer was awaited, on the node that awaited it: also before the request was marked as sent, which may come late. */
+export function diedMeanwhile(deaths: readonly Death[], { takenAt, next, node }: Pick<Sending, 'takenAt' | 'next' | 'node'>, earlierMs = noted.earlierMs): boolean {
   const until = next?.at ?? Infinity;
-  return deaths.some((death) => death.node === node && death.at >= at - earlierMs && death.at - noted.laterMs <= until);
+  return deaths.some((death) => death.node === node && death.at >= takenAt - earlierMs && death.at - noted.laterMs <= until);
 }
 
 /** It came later, or to a provider that was cut off, or the node ended before it could say that nothing had left, or it costs nothing to ask again. */

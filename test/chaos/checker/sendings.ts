@@ -8,7 +8,9 @@ export interface Sending {
   readonly attempt: string;
   /** Whose courier sent it. */
   readonly node: string | null;
-  /** Epoch ms. */
+  /** When its attempt took the row, epoch ms: from then on the courier may have been at it. */
+  readonly takenAt: number;
+  /** Epoch ms; where MySQL or the way to it was slow, after the courier that asked for it may have died. */
   readonly at: number;
   /** What became of the row next; undefined where it is still as it was. */
   readonly next: RowChange | undefined;
@@ -21,6 +23,7 @@ export function sendingsOf(ledger: Ledger, version: number): Sending[] {
   return changes.flatMap((change, index) => {
     if (change.to.state !== 'sending' || change.from?.state === 'sending') return [];
     const later = changes.slice(index + 1);
-    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', node: change.node, at: change.at, next: later[0], later }];
+    const takenAt = changes.find(({ to }) => to.attempt === change.to.attempt)?.at ?? change.at;
+    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', node: change.node, takenAt, at: change.at, next: later[0], later }];
   });
 }

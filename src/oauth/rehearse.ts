@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Secret } from '../domain/secret.ts';
 import type { TokenEndpoint } from './token-endpoint.ts';
 
-/** The first takes ten times as long as the third. */
+/** The first loads what it needs; the others let it be compiled. */
 const times = 3;
 const granted = JSON.stringify({ access_token: 'rehearsed', token_type: 'Bearer', expires_in: 1, refresh_token: 'rehearsed too' });
 

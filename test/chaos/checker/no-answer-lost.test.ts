@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { forgedLedger, forgedNode } from './forged-ledger.ts';
-import { diedMeanwhile } from './no-answer-lost.ts';
+import { diedMeanwhile, isRefusalOfRepetition } from './no-answer-lost.ts';
 import { sendingsOf } from './sendings.ts';
 
 describe('The death of a courier is the cause of a doubt that came 10 ms after the request, by when it was noted', () => {
@@ -25,5 +25,18 @@ describe('The death of a courier is the cause of a doubt that came 10 ms after t
 
   it('but not that of another node', () => {
     expect(diedMeanwhile([{ node: 'node-2', at: sending!.at + 5 }], sending!)).toBe(false);
+  });
+});
+
+describe('A refusal is a cause', () => {
+  const [first, second] = sendingsOf(forgedLedger({ policy: 'grace', graceMs: 1000, stations: ['idle', 'claimed a', 'sending a', 'in_doubt a', 'in_doubt b', 'sending b', 'in_doubt b'] }), 1);
+
+  it('where the token had been in doubt before', () => {
+    expect(isRefusalOfRepetition(second!, { outcome: 'held off' })).toBe(true);
+  });
+
+  it('but not of the first request, and a grant is none', () => {
+    expect(isRefusalOfRepetition(first!, { outcome: 'held off' })).toBe(false);
+    for (const outcome of ['refreshed', 'repeated in grace'] as const) expect(isRefusalOfRepetition(second!, { outcome })).toBe(false);
   });
 });

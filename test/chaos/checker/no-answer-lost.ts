@@ -48,8 +48,13 @@ function faultOf(sending: Sending, presentations: readonly Presentation[], evide
   const seen = presentations.filter(({ at }) => within(at));
   const answered = seen.find(({ answeredAt }) => answeredAt !== undefined && answeredAt <= until);
   const place = `token ${sending.version}, sent at ${clockTime(sending.at)}, in doubt at ${clockTime(until)}`;
-  if (answered) return `${place}: the provider had answered (${answered.outcome}${answered.behaviour ? `, ${answered.behaviour}` : ''}) at ${clockTime(answered.answeredAt ?? 0)}`;
+  if (answered && !isRefusalOfRepetition(sending, answered)) return `${place}: the provider had answered (${answered.outcome}${answered.behaviour ? `, ${answered.behaviour}` : ''}) at ${clockTime(answered.answeredAt ?? 0)}`;
   return seen.length > 0 || mayNotHaveLeft(sending, presentations, evidence, ledger) ? undefined : `${place}: nothing of it had come to the provider, which was up`;
+}
+
+/** Of a token in doubt that is asked for again: the doubt is that of the first request. */
+export function isRefusalOfRepetition({ isRepeated }: Pick<Sending, 'isRepeated'>, { outcome }: Pick<Presentation, 'outcome'>): boolean {
+  return isRepeated && outcome === 'held off';
 }
 
 /** Whether one of the deaths, by when they were noted, can have been while the answer was awaited, on the node that awaited it: also before the request was marked as sent, which may come late. */

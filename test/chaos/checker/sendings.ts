@@ -12,6 +12,8 @@ export interface Sending {
   readonly takenAt: number;
   /** Epoch ms; where MySQL or the way to it was slow, after the courier that asked for it may have died. */
   readonly at: number;
+  /** Whether the row had been in doubt before: a refusal leaves it so, for it says nothing of the first time. */
+  readonly isRepeated: boolean;
   /** What became of the row next; undefined where it is still as it was. */
   readonly next: RowChange | undefined;
   /** All later changes of the row. */
@@ -24,6 +26,6 @@ export function sendingsOf(ledger: Ledger, version: number): Sending[] {
     if (change.to.state !== 'sending' || change.from?.state === 'sending') return [];
     const later = changes.slice(index + 1);
     const takenAt = changes.find(({ to }) => to.attempt === change.to.attempt)?.at ?? change.at;
-    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', node: change.node, takenAt, at: change.at, next: later[0], later }];
+    return [{ version, ownerDid: change.ownerDid, attempt: change.to.attempt ?? '', node: change.node, isRepeated: changes.slice(0, index).some(({ to }) => to.state === 'in_doubt'), takenAt, at: change.at, next: later[0], later }];
   });
 }

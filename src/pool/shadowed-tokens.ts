@@ -12,16 +12,11 @@ export class ShadowedTokens {
     this.#changes = changes;
   }
 
-  /**
-   * Makes them invalid, but those whose answer is awaited, or that changed since they were read.
-   * @returns how many @throws StoreUnavailable
-   */
-  async supersede(owner: Owner, rows: readonly Token[]): Promise<number> {
-    let superseded = 0;
+  /** Makes them invalid, but those whose answer is awaited, or that changed since they were read. @throws StoreUnavailable */
+  async supersede(owner: Owner, rows: readonly Token[]): Promise<void> {
     for (const row of rows) {
       const text = `token ${row.version} was superseded by a newer token with the same client authentication`;
-      if (await this.#changes.supersede(row, { job: jobOf(owner, row), event: events.invalidate, status: statuses.invalidated, text })) superseded += 1;
+      await this.#changes.supersede(row, { job: jobOf(owner, row), event: events.invalidate, status: statuses.invalidated, text });
     }
-    return superseded;
   }
 }

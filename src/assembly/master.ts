@@ -107,7 +107,6 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Rec
       startRefresh,
     }),
     pending: new PendingRedeemer(pending, redeemer, attempts, stores.transit.ring, logger, metrics),
-    publisher,
     clock,
     logger,
     metrics,

@@ -5,7 +5,6 @@ import type { TokenTable } from '../mysql/tokens.ts';
 import type { PoolPlanner } from '../pool/pool-planner.ts';
 import type { RefreshCause } from '../pool/refresh-subject.ts';
 import type { Term } from '../pool/term.ts';
-import type { TokenPublisher } from '../pool/token-publisher.ts';
 import type { RefreshQueue } from '../queue/refresh-queue.ts';
 import type { LivePool } from '../redis/live-pool.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -37,7 +36,6 @@ export interface ReconcilerParts {
   readonly builder: PoolBuilder;
   readonly orphans: OrphanSettler;
   readonly pending: PendingRedeemer;
-  readonly publisher: TokenPublisher;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -72,7 +70,7 @@ export class Reconciler {
    * that needs it; no part waits for it to come back.
    */
   async round(term: Term): Promise<void> {
-    const { publisher, pending, orphans, clock } = this.#parts;
+    const { pending, orphans, clock } = this.#parts;
     if (this.#term !== term) this.#begunAt = clock.monotonic();
     this.#term = term;
     // As a term begins whatever is due: its alarm may have rung where nobody was master any more.
@@ -80,7 +78,6 @@ export class Reconciler {
     await this.#part(term, 'pending', () => pending.redeemAll(term.signal));
     await this.#part(term, 'due', () => this.#watch.over(() => this.#startDue(overdueByMs)));
     await this.#part(term, 'orphans', () => orphans.settleAll());
-    await this.#part(term, 'publish', () => publisher.retry());
   }
 
   /** ms until the next round, of which there is one every `everyMs` but as a term begins. */

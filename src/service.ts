@@ -96,7 +96,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
     warmUp,
-    ...(elector ? [new Repeating('missed publications', () => publishMissedEveryMs, () => verbs.publisher.retry(), failed('Publishing what Redis had missed')), new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
+    ...(elector ? [new Repeating('missed publications', () => publishMissedEveryMs, (signal) => verbs.publisher.retry(signal), failed('Publishing what Redis had missed')), new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
     ...admin,
     together('callers and refreshes', [...application, attemptsEnd('attempts', config.http.shutdownGrace)]),
     atStop('balancers', () => readiness.untilNoticed()),

@@ -1,4 +1,3 @@
-import { takeoverMs } from '../domain/lease.ts';
 import { Alarms } from '../pool/alarms.ts';
 import { Attempts } from '../pool/attempts.ts';
 import { ClientHolds } from '../pool/client-holds.ts';
@@ -70,7 +69,6 @@ export function buildVerbs(ground: Ground): Verbs {
     metrics,
     retryStatuses: config.retryResponseCodes,
     concurrency: config.refresh.concurrency,
-    takeoverMs: takeoverMs(config.cluster.leaseTime),
     databaseShare,
   });
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, livePool, publisher, feed, logger: logging.logger('pool.restart') });

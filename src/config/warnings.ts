@@ -1,5 +1,7 @@
-import { takeoverMs } from '../domain/lease.ts';
 import type { Config } from './config.ts';
+
+/** ms that the next node may need, beyond the lease, to find a dead master and take its work over. */
+const takeoverMargin = 1_000;
 
 /** What is allowed and not wise. */
 export function unwise(config: Omit<Config, 'warnings'>): string[] {
@@ -7,9 +9,9 @@ export function unwise(config: Omit<Config, 'warnings'>): string[] {
 }
 
 function timing({ refreshWakeUpLeadTime, cluster }: Omit<Config, 'warnings'>): string[] {
-  const least = takeoverMs(cluster.leaseTime);
+  const least = cluster.leaseTime + takeoverMargin;
   if (refreshWakeUpLeadTime >= least) return [];
-  return [`refreshWakeUpLeadTime: ${refreshWakeUpLeadTime} ms is less than the ${least} ms that a takeover may last (cluster.leaseTime + ${least - cluster.leaseTime}): a token may expire while there is no master`];
+  return [`refreshWakeUpLeadTime: ${refreshWakeUpLeadTime} ms is less than the ${least} ms that a takeover may last (cluster.leaseTime + ${takeoverMargin}): a token may expire while there is no master`];
 }
 
 /** 503 says that nothing was done (RFC 9110, section 15.6.4). */

@@ -8,11 +8,6 @@ export interface LeaseTiming {
   readonly renewMs: number;
 }
 
-/** The longest that there is no master after one has died, ms: its lease runs out, and the next one finds what it left and begins. */
-export function takeoverMs(leaseMs: number): number {
-  return leaseMs + 1000;
-}
-
 /**
  * Until when a holder may act on a lease whose successful acquisition or renewal *began* at `begunAt` (monotonic ms).
  * A third of the lease is left as a margin, so that a holder steps down before another can hold it,

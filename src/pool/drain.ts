@@ -8,6 +8,9 @@ import { expiresAt, type Token } from '../domain/token.ts';
 const withdrawalReachesAllMs = 2500;
 /** The same where the feed works, ms. */
 const withdrawalUsuallyReachesAllMs = 500;
+/** The owner's other token must outlive the drain by the time that a refresh takes, ms. */
+const refreshTakesMs = 1000;
+
 /** How long a token of the owner is drained before its refresh, where its other token lives long enough, ms. */
 export function drainMs(owner: Owner): number {
   return owner.resetTimeMs + withdrawalReachesAllMs;
@@ -19,11 +22,10 @@ export function drainMs(owner: Owner): number {
  * but not below the time for which a token that was handed out counts as in use.
  * @param ownLeftMs the rest of the token's life, below 0 where it has expired
  * @param othersLeftMs the rest of the life of the owner's other token that lives longest; -Infinity where there is none
- * @param takeoverMs by so much the other must outlive the drain: the master may die in it, and callers then have nothing else until the next one begins
  */
-export function drainFor(owner: Owner, ownLeftMs: number, othersLeftMs: number, takeoverMs: number): number | undefined {
+export function drainFor(owner: Owner, ownLeftMs: number, othersLeftMs: number): number | undefined {
   const left = Math.max(0, ownLeftMs);
-  const possible = Math.min(drainMs(owner), left, othersLeftMs - takeoverMs);
+  const possible = Math.min(drainMs(owner), left, othersLeftMs - refreshTakesMs);
   const least = Math.min(left, owner.resetTimeMs + withdrawalUsuallyReachesAllMs);
   return withdrawsDuringRefresh(owner, possible >= least) ? possible : undefined;
 }

@@ -42,8 +42,6 @@ export interface RefreshParts {
   readonly retryStatuses: readonly number[];
   /** How many refreshes may be at work at once; drains do not count. */
   readonly concurrency: number;
-  /** The longest that there is no master, ms. */
-  readonly takeoverMs: number;
   /** Of the database's connections, those that refreshes may take: the rest is for callers. */
   readonly databaseShare: Limiter;
 }
@@ -141,7 +139,7 @@ export class TokenRefresher {
   /** Takes the token from callers, where they have another, and waits until none can still be using it. @returns whether it was taken */
   async #releaseToCallers({ owner, token, siblings }: Subject, term: Term, cause: RefreshCause): Promise<boolean> {
     const { publisher, clock } = this.#parts;
-    const drain = drainFor(owner, expiresAt(token) - clock.now(), othersLeftMs(token, siblings, clock.now()), this.#parts.takeoverMs);
+    const drain = drainFor(owner, expiresAt(token) - clock.now(), othersLeftMs(token, siblings, clock.now()));
     if (drain === undefined) return false;
     const wait = cause === 'due' ? drain : 0;
     const view = liveView(owner, token, siblings, clock.now());

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { StoreUnavailable } from '../domain/errors.ts';
 import { withdrawsDuringRefresh } from '../domain/owner.ts';
-import type { LiveToken, Token } from '../domain/token.ts';
+import { bestOf, type LiveToken, type Token } from '../domain/token.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
@@ -149,9 +149,19 @@ export class TokenLookup {
       return { kind: 'no_tokens' };
     }
     const mayTrustLonger = redisIsAway && !withdrawsDuringRefresh(owner, rows.length > 1);
-    this.#cache.learn(ownerId, rows.map((row) => liveView(owner, row, rows, now)), mayTrustLonger ? trustLongerMs : trustMs, askedAt);
-    const usable = this.#cache.anyUsable(ownerId);
+    const views = rows.map((row) => ({ row, view: liveView(owner, row, rows, now) }));
+    this.#cache.learn(ownerId, views.map(({ view }) => view), mayTrustLonger ? trustLongerMs : trustMs, askedAt);
+    const unsent = views.filter(({ row }) => row.state !== 'sending').map(({ view }) => view);
+    const usable = this.#cache.anyUsable(ownerId) ?? this.#givenBack(ownerId, unsent, now);
     return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
+  }
+
+  /**
+   * A token that was withdrawn for its refresh, and the owner's other has ended before the request left: the master died meanwhile, or is late.
+   * The withdrawal carries the update count of the row, so that memory and Redis keep it; the record knows better until the row moves on.
+   */
+  #givenBack(ownerId: string, views: readonly LiveToken[], now: number): string | undefined {
+    return bestOf(views.filter((view) => !this.#cache.isOutdated(ownerId, view)), now)?.accessToken;
   }
 
   /** The Java service and operators replace a row by two transactions: between them the owner has none, and will have one at once. */

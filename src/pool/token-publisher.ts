@@ -38,14 +38,17 @@ export class TokenPublisher {
   }
 
   /** Publishes again what Redis did not take, unless the token was replaced since: a Redis that was emptied would take the older one. */
-  async retry(): Promise<void> {
-    const kept = [...this.#unpublished];
-    for (const [key, { ownerId, token }] of kept) {
+  async retry(signal?: AbortSignal): Promise<void> {
+    const keys = [...this.#unpublished.keys()];
+    for (const key of keys) {
+      if (signal?.aborted) return;
+      // What is kept may be another by now.
+      const kept = this.#unpublished.get(key);
       this.#unpublished.delete(key);
-      if (this.#cache.isOutdated(ownerId, token)) continue;
-      if (!(await this.publish(ownerId, token))) return;
+      if (!kept || this.#cache.isOutdated(kept.ownerId, kept.token)) continue;
+      if (!(await this.publish(kept.ownerId, kept.token))) return;
     }
-    if (kept.length > 0) this.#logger.info({ tokens: kept.length }, 'Tokens that Redis had missed are published');
+    if (keys.length > 0) this.#logger.info({ tokens: keys.length }, 'Tokens that Redis had missed are published');
   }
 
   #keep(ownerId: string, token: LiveToken): void {

@@ -5,32 +5,29 @@ import { drainFor, drainMs } from '../../src/pool/drain.ts';
 
 const owner = { refreshMode: 'auto', resetTimeMs: 400 } as Owner;
 const full = drainMs(owner);
-const takeoverMs = 1000;
 
 describe('A token that is refreshed', () => {
   test('is drained in full while another of its owner lives long enough', () => {
-    expect(drainFor(owner, 60_000, 60_000, takeoverMs)).toBe(full);
-    expect(drainFor(owner, 60_000, full + 1000, takeoverMs)).toBe(full);
+    expect(drainFor(owner, 60_000, 60_000)).toBe(full);
+    expect(drainFor(owner, 60_000, full + 1000)).toBe(full);
   });
 
   test('is drained for less where the other does not live that long, so that lateness alone does not end a token in use', () => {
-    expect(drainFor(owner, 4400, 3000, takeoverMs)).toBe(2000);
+    expect(drainFor(owner, 4400, 3000)).toBe(2000);
   });
 
   test('is drained to its own end at most', () => {
-    expect(drainFor(owner, 700, 60_000, takeoverMs)).toBe(700);
-    expect(drainFor(owner, -50, 60_000, takeoverMs)).toBe(0);
+    expect(drainFor(owner, 700, 60_000)).toBe(700);
+    expect(drainFor(owner, -50, 60_000)).toBe(0);
   });
 
-  test('stays with callers where the other would not outlive its drain and the absence of a master, or there is no other', () => {
-    expect(drainFor(owner, 60_000, 4800, 4000)).toBeUndefined();
-    expect(drainFor(owner, 60_000, 4900, 4000)).toBe(900);
-    expect(drainFor(owner, 60_000, 1800, takeoverMs)).toBeUndefined();
-    expect(drainFor(owner, 60_000, -Infinity, takeoverMs)).toBeUndefined();
-    expect(drainFor(owner, -50, -Infinity, takeoverMs)).toBeUndefined();
+  test('stays with callers where the other would not outlive its drain and its refresh, or there is no other', () => {
+    expect(drainFor(owner, 60_000, 1800)).toBeUndefined();
+    expect(drainFor(owner, 60_000, -Infinity)).toBeUndefined();
+    expect(drainFor(owner, -50, -Infinity)).toBeUndefined();
   });
 
   test('stays with callers where the owner wants it so', () => {
-    expect(drainFor({ ...owner, refreshMode: 'overlap' }, 60_000, 60_000, takeoverMs)).toBeUndefined();
+    expect(drainFor({ ...owner, refreshMode: 'overlap' }, 60_000, 60_000)).toBeUndefined();
   });
 });

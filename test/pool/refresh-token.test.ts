@@ -34,7 +34,7 @@ function refresherOf(concurrency: number): TokenRefresher {
     return new Promise((answer) => posted.push({ errand, answer }));
   };
   const subjects = new SubjectReader({ ...verbs, logger: silent });
-  return new TokenRefresher({ ...verbs, subjects, courier: { post }, turns: new TurnTaking(), logger: silent, metrics, retryStatuses: [], concurrency, takeoverMs: 4000, databaseShare: new Limiter(5) });
+  return new TokenRefresher({ ...verbs, subjects, courier: { post }, turns: new TurnTaking(), logger: silent, metrics, retryStatuses: [], concurrency, databaseShare: new Limiter(5) });
 }
 
 async function newTerm(): Promise<Term> {

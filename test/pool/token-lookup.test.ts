@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
 import type { Database, Statement } from '../../src/mysql/connection.ts';
@@ -105,4 +105,29 @@ test('an owner whose last row was made invalid has none, and is looked up once f
   expect({ looks: looks(), known: cache.anyUsable(ownerId) }).toEqual({ looks: 2, known: undefined });
   expect(await lookup.find(ownerId)).toEqual({ kind: 'no_tokens' });
   expect(looks()).toBe(3);
+});
+
+describe('A token that was withdrawn for its refresh, while the other of its owner has expired', () => {
+  /** What the node was told of it: `later` is how many changes of the row after the one that MySQL shows. */
+  async function found(state: string, later = 0): Promise<unknown> {
+    const ownerId = `owner-${randomUUID()}`;
+    const ownerDid = await database().addOwner({ ownerid: ownerId });
+    const version = await database().addToken(ownerDid, { accesstoken: 'withdrawn', state, uc: 1 });
+    await database().addToken(ownerDid, { tokenauth: 'b3RoZXI6c2VjcmV0', tokenvalidity: 0 });
+    const clock = new HandClock();
+    const cache = new NearCache(clock, () => true);
+    cache.hear(ownerId, { slot: prints.slotOf(ownerDid, auth), version, uc: 1 + later, phase: 'withdrawn', expiresAt: clock.now() + 60_000, accessToken: 'withdrawn' });
+    const away = connect({ url: 'redis://127.0.0.1:1' }, 'read');
+    const livePool = new LivePool(away, away, 'test', new LiveTokenCode(clear), () => undefined);
+    return new TokenLookup({ livePool, db: database().db, owners: new OwnerTable({ retryMax: 1, retryDelayMs: 1 }), tokens: database().tokens }, cache, clock, silent).find(ownerId);
+  }
+
+  test('is handed out again as long as no request has left: its master may be dead', async () => {
+    for (const state of ['claimed', 'in_doubt']) expect(await found(state), state).toEqual({ kind: 'token', source: 'mysql', accessToken: 'withdrawn' });
+  });
+
+  test('is not once a request may have ended it, nor where something later is known of it', async () => {
+    expect(await found('sending')).toEqual({ kind: 'none_usable' });
+    expect(await found('claimed', 1)).toEqual({ kind: 'none_usable' });
+  });
 });

@@ -27,7 +27,7 @@ async function missed(version: number): Promise<void> {
   await expect.poll(() => verbs.livePool.tokensOf('owner').catch(() => undefined), { timeout: 5000 }).toEqual([]);
 }
 
-const versions = async (): Promise<number[]> => (await verbs.livePool.tokensOf('owner')).map(({ version }) => version);
+const versions = async (ownerId = 'owner'): Promise<number[]> => (await verbs.livePool.tokensOf(ownerId)).map(({ version }) => version);
 
 test('what Redis missed is published when it is back', async () => {
   await missed(7);
@@ -35,6 +35,22 @@ test('what Redis missed is published when it is back', async () => {
     await verbs.publisher.retry();
     return versions().catch(() => []);
   }, { timeout: 5000 }).toEqual([7]);
+});
+
+test('what Redis missed meanwhile of a token is not lost with what it had missed before', async () => {
+  await redis().kill();
+  await verbs.publisher.publish('first', token(5));
+  await verbs.publisher.publish('second', token(8));
+  await redis().restart({ empty: true });
+  await expect.poll(() => verbs.livePool.tokensOf('second').catch(() => undefined), { timeout: 5000 }).toEqual([]);
+  const poolOfSecond = `${verbs.prefix}:pool:{second}`;
+  await verbs.writes.set(poolOfSecond, 'no pool, so that nothing can be put into it');
+  const retried = verbs.publisher.retry();
+  expect(await verbs.publisher.publish('second', token(9))).toBe(false);
+  await retried;
+  await verbs.writes.del(poolOfSecond);
+  await verbs.publisher.retry();
+  expect(await versions('second')).toEqual([9]);
 });
 
 test('what Redis missed is not published any more when the token has been replaced since', async () => {

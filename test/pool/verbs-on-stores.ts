@@ -83,7 +83,7 @@ export async function verbsOn({ database, redisUrl, connect, outcomesDb = databa
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const terms = new TermTable(db, 'node-a');
   const attempts = new Attempts();
-  return { db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, planner, terms, attempts };
+  return { prefix, writes, db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, planner, terms, attempts };
 }
 
 export type VerbsOnStores = Awaited<ReturnType<typeof verbsOn>>;

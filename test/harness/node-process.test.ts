@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,10 @@ console.error('to stderr');
 if (config.fails) process.exit(3);
 process.on('SIGTERM', () => { if (!config.stubborn) process.exit(config.exitCode); });
 const listen = (server, { port }) => server.listen(port, '127.0.0.1');
+if (config.courier) {
+  const courier = require('node:child_process').spawn('/bin/sh', ['-c', 'kill -STOP $$; read -r never'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  console.log('courier ' + courier.pid);
+}
 listen(createServer((q, s) => s.end('app')), config.server.applicationConnectors[0]);
 listen(createServer((q, s) => s.writeHead(q.url === '/ready' ? 200 : 404).end()), config.server.adminConnectors[0]);
 `;
@@ -104,16 +109,25 @@ test('a configuration file can be given', async () => {
   expect(node.appUrl).toBe(first.appUrl);
 });
 
-test('a node does not outlive a test process that is killed', async () => {
+test.each(['node', 'courier that is paused'])('a %s does not outlive a test process that is killed', async (what) => {
   const script = `import { startNode } from ${JSON.stringify(join(import.meta.dirname, 'node-process.ts'))};
-    const node = await startNode({ entry: ${JSON.stringify(entry)} });
+    const node = await startNode({ entry: ${JSON.stringify(entry)}, config: { courier: true } });
     await node.waitReady();
-    console.log(node.appUrl);
+    console.log(${what === 'node'} ? node.pid : /courier (\\d+)/.exec(node.output())[1]);
     setInterval(() => {}, 1000);`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
-  const url = line.toString().trim();
-  expect((await fetch(url)).status).toBe(200);
+  const pid = Number(line.toString());
+  expect(isAlive(pid)).toBe(true);
   parent.kill('SIGKILL');
-  await expect.poll(() => fetch(url).then(() => 'answers', () => 'gone'), { timeout: 5000 }).toBe('gone');
+  await expect.poll(() => isAlive(pid), { timeout: 5000 }).toBe(false);
 });
+
+/** One that has ended and was not waited for by its parent is not. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

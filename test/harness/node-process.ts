@@ -154,10 +154,11 @@ function ownEnvironment(): NodeJS.ProcessEnv {
 
 /**
  * A shell that reads a pipe nobody writes to: the pipe closes when this process ends, in whatever way, and the shell
- * takes the node and its folder along. An exit handler would not run after SIGKILL.
+ * takes the node and its folder along. An exit handler would not run after SIGKILL. The node's courier ends when nobody
+ * writes to it any more, unless it is paused.
  */
 function guard(pid: number, folder: string | null): ChildProcess {
-  const script = 'read -r never; kill -KILL "$1"; [ -z "$2" ] || rm -rf "$2"';
+  const script = 'read -r never; kill -CONT $(cat "/proc/$1/task/$1/children" 2>/dev/null); kill -KILL "$1"; [ -z "$2" ] || rm -rf "$2"';
   const shell = spawn('/bin/sh', ['-c', script, 'guard', String(pid), folder ?? ''], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   shell.unref();
   if (shell.stdin instanceof Socket) shell.stdin.unref();

@@ -172,12 +172,13 @@ export class TokenRefresher {
     return { kind: 'refreshed', version: result.version };
   }
 
-  /** Nothing was sent and nothing will be: the row becomes idle again. */
-  async #giveBack({ owner, token }: Subject, claim: Claim, withdrawn: boolean): Promise<RefreshResult> {
-    const { outcomes, clock, logger, failures } = this.#parts;
+  /** Nothing was sent and nothing will be: callers have the token again at once, and the row becomes idle when MySQL answers. */
+  async #giveBack({ owner, token, siblings }: Subject, claim: Claim, withdrawn: boolean): Promise<RefreshResult> {
+    const { outcomes, publisher, clock, logger, failures } = this.#parts;
     logger.warn({ owner: owner.id, version: token.version }, 'A claim is given back unsent; whoever is master tries again');
     const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
     const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event };
+    if (withdrawn) await publisher.publish(owner.id, { ...liveView(owner, token, siblings, clock.now()), uc: token.uc + 2 });
     await untilStored(() => outcomes.release(release), clock, logger);
     if (withdrawn) await failures.republish(owner, token.version);
     return { kind: 'skipped', reason: 'given_back' };

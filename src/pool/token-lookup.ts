@@ -149,16 +149,15 @@ export class TokenLookup {
       return { kind: 'no_tokens' };
     }
     const mayTrustLonger = redisIsAway && !withdrawsDuringRefresh(owner, rows.length > 1);
-    const views = rows.map((row) => ({ row, view: liveView(owner, row, rows, now) }));
-    this.#cache.learn(ownerId, views.map(({ view }) => view), mayTrustLonger ? trustLongerMs : trustMs, askedAt);
-    const unsent = views.filter(({ row }) => row.state !== 'sending').map(({ view }) => view);
-    const usable = this.#cache.anyUsable(ownerId) ?? this.#givenBack(ownerId, unsent, now);
+    const views = rows.map((row) => liveView(owner, row, rows, now));
+    this.#cache.learn(ownerId, views, mayTrustLonger ? trustLongerMs : trustMs, askedAt);
+    const usable = this.#cache.anyUsable(ownerId) ?? this.#givenBack(ownerId, views, now);
     return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
   }
 
   /**
-   * A token that was withdrawn for its refresh, and the owner's other has ended before the request left: the master died meanwhile, or is late.
-   * The withdrawal carries the update count of the row, so that memory and Redis keep it; the record knows better until the row moves on.
+   * A token that was withdrawn for its refresh, and the owner's other has ended before the new one is there: the master died, or is late.
+   * The withdrawal may carry the update count that the row still has, so that memory and Redis keep it.
    */
   #givenBack(ownerId: string, views: readonly LiveToken[], now: number): string | undefined {
     return bestOf(views.filter((view) => !this.#cache.isOutdated(ownerId, view)), now)?.accessToken;

@@ -37,7 +37,7 @@ export class TokenPublisher {
     }
   }
 
-  /** Publishes again what Redis did not take, unless the token was replaced since: a Redis that was emptied would take the older one. */
+  /** Publishes again what Redis did not take, unless it stands no more: a Redis that was emptied would take it all the same. */
   async retry(signal?: AbortSignal): Promise<void> {
     const keys = [...this.#unpublished.keys()];
     for (const key of keys) {
@@ -45,10 +45,15 @@ export class TokenPublisher {
       // What is kept may be another by now.
       const kept = this.#unpublished.get(key);
       this.#unpublished.delete(key);
-      if (!kept || this.#cache.isOutdated(kept.ownerId, kept.token)) continue;
+      if (!kept || !this.#isCurrent(kept.ownerId, kept.token)) continue;
       if (!(await this.publish(kept.ownerId, kept.token))) return;
     }
     if (keys.length > 0) this.#logger.info({ tokens: keys.length }, 'Tokens that Redis had missed are published');
+  }
+
+  /** Not where it was replaced, nor where the owner was found without tokens. */
+  #isCurrent(ownerId: string, token: LiveToken): boolean {
+    return this.#cache.knows(ownerId) && !this.#cache.isOutdated(ownerId, token);
   }
 
   #keep(ownerId: string, token: LiveToken): void {

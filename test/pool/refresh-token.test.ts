@@ -4,6 +4,8 @@ import { Secret } from '../../src/domain/secret.ts';
 import type { Errand, ErrandAnswer } from '../../src/oauth/errand.ts';
 import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
+import { OutcomeTable } from '../../src/mysql/outcomes.ts';
+import { TokenSealing } from '../../src/mysql/token-sealing.ts';
 import { SubjectReader } from '../../src/pool/refresh-subject.ts';
 import { TokenRefresher } from '../../src/pool/refresh-token.ts';
 import type { Term } from '../../src/pool/term.ts';
@@ -11,7 +13,7 @@ import { TurnTaking } from '../../src/pool/turn-taking.ts';
 import { Limiter } from '../../src/runtime/limiter.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { useRedis } from '../harness/redis.ts';
-import { silent, useTokenDatabase } from '../mysql/token-database.ts';
+import { heldBeforeCommit, ringOf, silent, useTokenDatabase } from '../mysql/token-database.ts';
 import { useClients } from '../redis/clients.ts';
 import { verbsOn, type VerbsOnStores } from './verbs-on-stores.ts';
 
@@ -28,13 +30,13 @@ beforeEach(async () => {
   verbs = await verbsOn({ database: database(), redisUrl: redis().url, connect });
 });
 
-function refresherOf(concurrency: number): TokenRefresher {
+function refresherOf(concurrency: number, { outcomes } = verbs): TokenRefresher {
   const post = async (errand: Errand): Promise<ErrandAnswer> => {
     if (!(await markSending(database().db, errand))) return { kind: 'given_back' };
     return new Promise((answer) => posted.push({ errand, answer }));
   };
   const subjects = new SubjectReader({ ...verbs, logger: silent });
-  return new TokenRefresher({ ...verbs, subjects, courier: { post }, turns: new TurnTaking(), logger: silent, metrics, retryStatuses: [], concurrency, databaseShare: new Limiter(5) });
+  return new TokenRefresher({ ...verbs, outcomes, subjects, courier: { post }, turns: new TurnTaking(), logger: silent, metrics, retryStatuses: [], concurrency, databaseShare: new Limiter(5) });
 }
 
 async function newTerm(): Promise<Term> {
@@ -88,6 +90,23 @@ test('a refresh that still waits for a place when the term ends is given back un
   expect(await waiting).toEqual({ kind: 'skipped', reason: 'given_back' });
   expect(posted).toHaveLength(1);
   expect(await database().row(second.version)).toMatchObject({ state: 'idle', attempt: null });
+});
+
+test('a token that was withdrawn and whose claim is given back is with callers before MySQL has that', async () => {
+  const ownerId = 'gives back';
+  const ownerDid = await database().addOwner({ ownerid: ownerId });
+  const version = await database().addToken(ownerDid);
+  await database().addToken(ownerDid, { tokenauth: 'b3RoZXI6c2VjcmV0' });
+  const { promise: committed, resolve: commit } = Promise.withResolvers<undefined>();
+  const outcomes = new OutcomeTable(heldBeforeCommit(database().db, async () => { await committed; }), new TokenSealing(ringOf()));
+  const ending = new AbortController();
+  const refresh = refresherOf(4, { ...verbs, outcomes }).refresh(version, ownerDid, { ...(await newTerm()), signal: ending.signal }, 'due');
+  const phases = async (): Promise<string[]> => (await verbs.livePool.tokensOf(ownerId)).map(({ phase }) => phase);
+  await expect.poll(phases, { timeout: 3000 }).toEqual(['withdrawn']);
+  ending.abort();
+  await expect.poll(phases, { timeout: 3000 }).toEqual(['ready']);
+  commit(undefined);
+  expect(await refresh).toEqual({ kind: 'skipped', reason: 'given_back' });
 });
 
 test('whoever asks for one token at the same time shares one refresh of it, and it is presented once', async () => {

@@ -108,26 +108,32 @@ test('an owner whose last row was made invalid has none, and is looked up once f
 });
 
 describe('A token that was withdrawn for its refresh, while the other of its owner has expired', () => {
-  /** What the node was told of it: `later` is how many changes of the row after the one that MySQL shows. */
-  async function found(state: string, later = 0): Promise<unknown> {
+  /** `known` is the update count of the withdrawal that the node was told of. */
+  async function found(row: { state: string; uc: number }, known: number): Promise<unknown> {
     const ownerId = `owner-${randomUUID()}`;
     const ownerDid = await database().addOwner({ ownerid: ownerId });
-    const version = await database().addToken(ownerDid, { accesstoken: 'withdrawn', state, uc: 1 });
+    const version = await database().addToken(ownerDid, { accesstoken: 'withdrawn', ...row });
     await database().addToken(ownerDid, { tokenauth: 'b3RoZXI6c2VjcmV0', tokenvalidity: 0 });
     const clock = new HandClock();
     const cache = new NearCache(clock, () => true);
-    cache.hear(ownerId, { slot: prints.slotOf(ownerDid, auth), version, uc: 1 + later, phase: 'withdrawn', expiresAt: clock.now() + 60_000, accessToken: 'withdrawn' });
+    cache.hear(ownerId, { slot: prints.slotOf(ownerDid, auth), version, uc: known, phase: 'withdrawn', expiresAt: clock.now() + 60_000, accessToken: 'withdrawn' });
     const away = connect({ url: 'redis://127.0.0.1:1' }, 'read');
     const livePool = new LivePool(away, away, 'test', new LiveTokenCode(clear), () => undefined);
     return new TokenLookup({ livePool, db: database().db, owners: new OwnerTable({ retryMax: 1, retryDelayMs: 1 }), tokens: database().tokens }, cache, clock, silent).find(ownerId);
   }
 
-  test('is handed out again as long as no request has left: its master may be dead', async () => {
-    for (const state of ['claimed', 'in_doubt']) expect(await found(state), state).toEqual({ kind: 'token', source: 'mysql', accessToken: 'withdrawn' });
+  const again = { kind: 'token', source: 'mysql', accessToken: 'withdrawn' };
+
+  test('is handed out again: its master may be dead', async () => {
+    expect(await found({ state: 'claimed', uc: 1 }, 1)).toEqual(again);
+    expect(await found({ state: 'sending', uc: 2 }, 1)).toEqual(again);
   });
 
-  test('is not once a request may have ended it, nor where something later is known of it', async () => {
-    expect(await found('sending')).toEqual({ kind: 'none_usable' });
-    expect(await found('claimed', 1)).toEqual({ kind: 'none_usable' });
+  test('also where the node was told of it, when the other still lived, by a look into MySQL', async () => {
+    expect(await found({ state: 'sending', uc: 2 }, 2)).toEqual(again);
+  });
+
+  test('is not where something later is known of it', async () => {
+    expect(await found({ state: 'claimed', uc: 1 }, 2)).toEqual({ kind: 'none_usable' });
   });
 });

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import type { LiveToken } from '../../src/domain/token.ts';
 import { useRedis } from '../harness/redis.ts';
 import { useTokenDatabase } from '../mysql/token-database.ts';
-import { useClients } from '../redis/clients.ts';
+import { untilReady, useClients } from '../redis/clients.ts';
 import { verbsOn, type VerbsOnStores } from './verbs-on-stores.ts';
 
 const database = useTokenDatabase();
@@ -43,6 +43,7 @@ test('what Redis missed meanwhile of a token is not lost with what it had missed
   await verbs.publisher.publish('second', token(8));
   await redis().restart({ empty: true });
   await expect.poll(() => verbs.livePool.tokensOf('second').catch(() => undefined), { timeout: 5000 }).toEqual([]);
+  await untilReady(verbs.writes);
   const poolOfSecond = `${verbs.prefix}:pool:{second}`;
   await verbs.writes.set(poolOfSecond, 'no pool, so that nothing can be put into it');
   const retried = verbs.publisher.retry();
@@ -56,6 +57,13 @@ test('what Redis missed meanwhile of a token is not lost with what it had missed
 test('what Redis missed is not published any more when the token has been replaced since', async () => {
   await missed(7);
   verbs.cache.hear('owner', token(8));
+  await verbs.publisher.retry();
+  expect(await versions()).toEqual([]);
+});
+
+test('what Redis missed is not published any more when its owner has been found without tokens', async () => {
+  await missed(7);
+  verbs.cache.forget('owner');
   await verbs.publisher.retry();
   expect(await versions()).toEqual([]);
 });

@@ -57,6 +57,9 @@ interface Claimed {
 /** The rest of its lifetime, ms, at which a token no longer waits for the owner's other refreshes. */
 const lastMomentMs = 1000;
 
+/** How long callers are left without a token that was given back, ms, for MySQL to say so. */
+const callersWaitMs = 300;
+
 /**
  * Replaces a token by a new one of its provider. The order is the guarantee: a request leaves only after a claim was committed,
  * and an answer is durable before anything else is done with it. The loss of the lease never ends an attempt under way.
@@ -172,14 +175,17 @@ export class TokenRefresher {
     return { kind: 'refreshed', version: result.version };
   }
 
-  /** Nothing was sent and nothing will be: callers have the token again at once, and the row becomes idle when MySQL answers. */
+  /** Nothing was sent and nothing will be: the row becomes idle again. Where MySQL is away callers have the token before that. */
   async #giveBack({ owner, token, siblings }: Subject, claim: Claim, withdrawn: boolean): Promise<RefreshResult> {
     const { outcomes, publisher, clock, logger, failures } = this.#parts;
     logger.warn({ owner: owner.id, version: token.version }, 'A claim is given back unsent; whoever is master tries again');
     const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
     const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event };
-    if (withdrawn) await publisher.publish(owner.id, { ...liveView(owner, token, siblings, clock.now()), uc: token.uc + 2 });
-    await untilStored(() => outcomes.release(release), clock, logger);
+    const stored = untilStored(() => outcomes.release(release), clock, logger);
+    if (withdrawn && !(await endsWithin(stored, callersWaitMs, clock))) {
+      await publisher.publish(owner.id, { ...liveView(owner, { ...token, state: 'idle' }, siblings, clock.now()), uc: token.uc + 2 });
+    }
+    await stored;
     if (withdrawn) await failures.republish(owner, token.version);
     return { kind: 'skipped', reason: 'given_back' };
   }
@@ -204,6 +210,10 @@ export class TokenRefresher {
       metrics.refreshEnded(outcome, (clock.monotonic() - begun) / 1000);
     }
   }
+}
+
+async function endsWithin(work: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
+  return Promise.race([work.then(() => true), clock.sleep(ms).then(() => false)]);
 }
 
 /** Providers count a token's life in whole seconds (RFC 7519 section 2, NumericDate), so it may end up to a second before it would by our clock. */

@@ -51,9 +51,9 @@ export class TokenPublisher {
     if (keys.length > 0) this.#logger.info({ tokens: keys.length }, 'Tokens that Redis had missed are published');
   }
 
-  /** Not where it was replaced, nor where the owner was found without tokens. */
+  /** Not where it was replaced, nor, unless it takes a token away, where the owner was found without tokens. */
   #isCurrent(ownerId: string, token: LiveToken): boolean {
-    return this.#cache.knows(ownerId) && !this.#cache.isOutdated(ownerId, token);
+    return (token.phase === 'gone' || this.#cache.knows(ownerId)) && !this.#cache.isOutdated(ownerId, token);
   }
 
   #keep(ownerId: string, token: LiveToken): void {

@@ -6,7 +6,7 @@ import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { OutcomeTable } from '../../src/mysql/outcomes.ts';
 import { TokenSealing } from '../../src/mysql/token-sealing.ts';
-import { SubjectReader } from '../../src/pool/refresh-subject.ts';
+import { SubjectReader, type RefreshCause } from '../../src/pool/refresh-subject.ts';
 import { TokenRefresher } from '../../src/pool/refresh-token.ts';
 import type { Term } from '../../src/pool/term.ts';
 import { TurnTaking } from '../../src/pool/turn-taking.ts';
@@ -92,21 +92,31 @@ test('a refresh that still waits for a place when the term ends is given back un
   expect(await database().row(second.version)).toMatchObject({ state: 'idle', attempt: null });
 });
 
-test('a token that was withdrawn and whose claim is given back is with callers before MySQL has that', async () => {
-  const ownerId = 'gives back';
-  const ownerDid = await database().addOwner({ ownerid: ownerId });
-  const version = await database().addToken(ownerDid);
-  await database().addToken(ownerDid, { tokenauth: 'b3RoZXI6c2VjcmV0' });
-  const { promise: committed, resolve: commit } = Promise.withResolvers<undefined>();
-  const outcomes = new OutcomeTable(heldBeforeCommit(database().db, async () => { await committed; }), new TokenSealing(ringOf()));
-  const ending = new AbortController();
-  const refresh = refresherOf(4, { ...verbs, outcomes }).refresh(version, ownerDid, { ...(await newTerm()), signal: ending.signal }, 'due');
-  const phases = async (): Promise<string[]> => (await verbs.livePool.tokensOf(ownerId)).map(({ phase }) => phase);
-  await expect.poll(phases, { timeout: 3000 }).toEqual(['withdrawn']);
-  ending.abort();
-  await expect.poll(phases, { timeout: 3000 }).toEqual(['ready']);
-  commit(undefined);
-  expect(await refresh).toEqual({ kind: 'skipped', reason: 'given_back' });
+describe('a token that was withdrawn and whose claim is given back is with callers though MySQL does not say so', () => {
+  /** @param sent whether a request was sent before, and its answer is missing */
+  async function givenBack(cause: RefreshCause, sent: boolean): Promise<void> {
+    const ownerId = `gives back ${cause}`;
+    const ownerDid = await database().addOwner({ ownerid: ownerId, providerpolicy: 'non_rotating' });
+    const version = await database().addToken(ownerDid);
+    const [term, ending] = [await newTerm(), new AbortController()];
+    if (sent) void refresherOf(4).refresh(version, ownerDid, term, 'due');
+    if (sent) await untilPosted(version);
+    await database().addToken(ownerDid, { tokenauth: 'b3RoZXI6c2VjcmV0' });
+    const { promise: committed, resolve: commit } = Promise.withResolvers<undefined>();
+    const outcomes = new OutcomeTable(heldBeforeCommit(database().db, async () => { await committed; }), new TokenSealing(ringOf()));
+    const phases = async (): Promise<string[]> => (await verbs.livePool.tokensOf(ownerId)).map(({ phase }) => phase);
+    if (sent) ending.abort();
+    const refresh = refresherOf(4, { ...verbs, outcomes }).refresh(version, ownerDid, { ...term, signal: ending.signal }, cause);
+    await expect.poll(phases, { timeout: 3000, interval: 5 }).toEqual(['withdrawn']);
+    ending.abort();
+    await expect.poll(phases, { timeout: 3000 }).toEqual(['ready']);
+    commit(undefined);
+    expect(await refresh).toEqual({ kind: 'skipped', reason: 'given_back' });
+    expect(await phases()).toEqual(['ready']);
+  }
+
+  test('after its time had come', () => givenBack('due', false));
+  test('after it was to be asked for again', () => givenBack('doubt', true));
 });
 
 test('whoever asks for one token at the same time shares one refresh of it, and it is presented once', async () => {

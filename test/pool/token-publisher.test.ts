@@ -25,6 +25,7 @@ async function missed(version: number): Promise<void> {
   expect(await verbs.publisher.publish('owner', token(version))).toBe(false);
   await redis().restart({ empty: true });
   await expect.poll(() => verbs.livePool.tokensOf('owner').catch(() => undefined), { timeout: 5000 }).toEqual([]);
+  await untilReady(verbs.writes);
 }
 
 const versions = async (ownerId = 'owner'): Promise<number[]> => (await verbs.livePool.tokensOf(ownerId)).map(({ version }) => version);
@@ -66,4 +67,16 @@ test('what Redis missed is not published any more when its owner has been found 
   verbs.cache.forget('owner');
   await verbs.publisher.retry();
   expect(await versions()).toEqual([]);
+});
+
+test('that a token is gone is published also when its owner has been found without tokens', async () => {
+  const phases = async (): Promise<string[]> => (await verbs.livePool.tokensOf('owner')).map(({ phase }) => phase);
+  await verbs.publisher.publish('owner', token(7));
+  await verbs.writes.config('SET', 'min-replicas-to-write', '1');
+  expect(await verbs.publisher.publish('owner', { ...token(7), uc: 1000, phase: 'gone', accessToken: '' })).toBe(false);
+  verbs.cache.forget('owner');
+  await verbs.writes.config('SET', 'min-replicas-to-write', '0');
+  expect(await phases()).toEqual(['ready']);
+  await verbs.publisher.retry();
+  expect(await phases()).toEqual(['gone']);
 });

@@ -66,7 +66,7 @@ export async function createService(config: Config, logging: Logging): Promise<T
   const ground = buildGround(config, logging, metrics, stores, clock);
   const verbs = buildVerbs(ground);
   const elector = config.isMaster ? buildMaster(ground, verbs) : undefined;
-  const warmUp = new WarmUp({ record: verbs.record, cache: ground.cache, feedHealthy: () => ground.feedState.healthy(), clock, logger: logging.logger('service') });
+  const warmUp = new WarmUp({ record: verbs.record, cache: ground.cache, feedHealthy: () => ground.feedState.healthy(), patienceMs: config.startup.storeTimeout, clock, logger: logging.logger('service') });
   const subscriber = buildSubscriber(ground, warmUp, () => elector?.standNow());
   metrics.readFrom({ tokens: () => ({ now: clock.now(), owners: ground.cache.expiries() }), nearCache: () => ground.cache.trust(), wallClockAheadMs: () => clock.wallClockAhead() });
   return inOrder(ground, verbs, elector, subscriber, warmUp);

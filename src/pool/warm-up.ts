@@ -16,11 +16,14 @@ export interface WarmUpTiming {
 const usualTiming: WarmUpTiming = { spreadMs: 5000, pauseMs: 10_000 };
 const shareOfTime = 20;
 const lookEveryMs = 500;
+const retryEveryMs = 500;
 
 export interface WarmUpParts {
   readonly record: Pick<PoolRecord, 'read'>;
   readonly cache: NearCache;
   readonly feedHealthy: () => boolean;
+  /** How long the start waits for the record, ms. */
+  readonly patienceMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timing?: WarmUpTiming;
@@ -36,6 +39,7 @@ export class WarmUp implements Service {
   readonly #timing: WarmUpTiming;
   readonly #again: Repeating;
   #isWarm = false;
+  #failure: StoreUnavailable | undefined;
   #isComplete = false;
   #nextAt = -Infinity;
 
@@ -45,8 +49,14 @@ export class WarmUp implements Service {
     this.#again = new Repeating(this.name, () => lookEveryMs, (signal) => this.#look(signal), (error) => parts.logger.error({ error }, 'The near-cache could not be warmed'));
   }
 
+  /** A node that knows nothing yet must not answer for one that does. @throws StoreUnavailable where the record did not answer all that time */
   async start(): Promise<void> {
-    await this.#fill();
+    const { clock, patienceMs } = this.#parts;
+    const until = clock.monotonic() + patienceMs;
+    for (await this.#fill(); !this.#isWarm; await this.#fill()) {
+      if (this.#failure && clock.monotonic() >= until) throw this.#failure;
+      await clock.sleep(retryEveryMs);
+    }
     await this.#again.start();
   }
 
@@ -79,7 +89,8 @@ export class WarmUp implements Service {
     } catch (error) {
       this.#isComplete = false;
       if (!(error instanceof StoreUnavailable)) throw error;
-      logger[this.#isWarm ? 'debug' : 'warn']({}, 'The near-cache cannot be warmed: the record does not answer');
+      logger[this.#isWarm || this.#failure ? 'debug' : 'warn']({}, 'The near-cache cannot be warmed: the record does not answer');
+      this.#failure = error;
     }
     const tookMs = clock.monotonic() - begunAt;
     this.#nextAt = Math.max(this.#nextAt, begunAt + Math.max(this.#timing.pauseMs, shareOfTime * tookMs));

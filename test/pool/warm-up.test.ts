@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
+import { StoreUnavailable } from '../../src/domain/errors.ts';
 import type { Database } from '../../src/mysql/connection.ts';
 import { OwnerTable } from '../../src/mysql/owners.ts';
 import { NearCache } from '../../src/pool/near-cache.ts';
@@ -19,6 +20,7 @@ let isAway: boolean;
 let readAt: number[];
 let cache: NearCache;
 let warmUp: WarmUp;
+let newWarmUp: (options: { patienceMs: number }) => WarmUp;
 let ownerId: string;
 let ownerDid: number;
 
@@ -36,7 +38,8 @@ beforeEach(async () => {
     readAt.push(clock.monotonic());
     return (isAway ? away : record).read(signal);
   };
-  warmUp = new WarmUp({ record: { read }, cache, feedHealthy: () => healthy, clock, logger: silent, timing: { spreadMs: 0, pauseMs: 700 } });
+  newWarmUp = ({ patienceMs }) => new WarmUp({ record: { read }, cache, feedHealthy: () => healthy, patienceMs, clock, logger: silent, timing: { spreadMs: 0, pauseMs: 700 } });
+  warmUp = newWarmUp({ patienceMs: 60_000 });
 });
 
 afterEach(() => warmUp.stop());
@@ -67,10 +70,18 @@ test('while the feed is broken the record is read again and again, with pauses',
   expect(readAt.slice(1).map((at, index) => at - readAt[index]!).filter((pauseMs) => pauseMs < 690)).toEqual([]);
 });
 
-test('a record that is away keeps no node from starting, and is read when it is back', async () => {
+test('a node takes no load while the record is away, and does when it is back', async () => {
   isAway = true;
-  await warmUp.start();
-  expect(cache.anyUsable(ownerId)).toBeUndefined();
+  const started = warmUp.start();
+  await expect.poll(() => readAt.length, soon).toBeGreaterThan(1);
   isAway = false;
-  await expect.poll(() => cache.anyUsable(ownerId), soon).toBe('first');
+  await started;
+  expect(cache.anyUsable(ownerId)).toBe('first');
+});
+
+test('a node whose record stays away for longer than its patience does not start', async () => {
+  isAway = true;
+  warmUp = newWarmUp({ patienceMs: 600 });
+  await expect(warmUp.start()).rejects.toThrow(StoreUnavailable);
+  expect(readAt.length).toBeGreaterThan(1);
 });

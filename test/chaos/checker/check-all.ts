@@ -3,6 +3,7 @@ import { answersMoveForward } from './answers-move-forward.ts';
 import { claimedBeforeSent } from './claimed-before-sent.ts';
 import { converged } from './converged.ts';
 import { doubtsOf, type Doubt } from './doubts.ts';
+import { endsDeserved } from './ends-deserved.ts';
 import { epochsFence } from './epochs-fence.ts';
 import { onlyGoodTokens } from './good-tokens.ts';
 import { keptAnswersRecorded } from './kept-answers-recorded.ts';
@@ -29,6 +30,7 @@ const afterwards: readonly Check[] = [
   keptAnswersRecorded,
   seenAnswersRecorded,
   noAnswerLost,
+  endsDeserved,
   lossesWereTold,
   recordMovesForward,
   poolMovesForward,

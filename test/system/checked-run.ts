@@ -139,6 +139,7 @@ export class CheckedRun {
       providers: this.providers,
       grants: this.grants,
       record: this.stores,
+      nodePassword: this.stores.mariaDb.password,
       redis: this.redis,
       redisPrefix,
       journalFolders: nodes.map((_, index) => `${this.stores.redis.dataFolder}/journal-${index + 1}`),

@@ -18,6 +18,7 @@ import { excusedReads, readsAnswered, type Excused } from './reads-answered.ts';
 import { recordMovesForward } from './record-moves-forward.ts';
 import { seenAnswersRecorded } from './seen-answers-recorded.ts';
 import { lossesWereTold } from './told.ts';
+import { untilRecorded } from './until-recorded.ts';
 
 /** In the order in which a report lists them; what needs a living cluster stands at the end. */
 const afterwards: readonly Check[] = [
@@ -52,6 +53,7 @@ export interface Examination {
 /** Compares all that a run left behind. What needs a living cluster comes first; then the nodes are stopped, so that nothing moves any more. */
 export async function examine(evidence: Evidence): Promise<Examination> {
   const alive = await converged(evidence);
+  await untilRecorded(evidence);
   await evidence.stopNodes();
   const ledger = await readLedger(evidence.record);
   const findings: Finding[] = [];

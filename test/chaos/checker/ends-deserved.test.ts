@@ -54,7 +54,7 @@ describe('a token may not be declared', () => {
     ['dead when only what its own refreshes came from had used its refresh token', { stations: ['idle', 'dead'], isCopied: true, row: { parent: 6 } }, [], 'no other row had used its refresh token'],
     ['dead unsent', { stations: ['idle', 'dead'] }, [revoked(900)], 'no other row had used its refresh token'],
     ['stopped while it may be tried again', { stations: [...twice, 'stopped'], retryMax: 2 }, [heldOff(1055)], 'it had failed 2 of 3 times'],
-    ['stopped by what it failed before a restart', { stations: [...twice, 'stopped', 'idle', 'claimed c', 'sending c', 'stopped'], retryMax: 1 }, [], 'it had failed 1 of 2 times'],
+    ['stopped by what it failed before a restart', { stations: [...twice, 'stopped', 'idle', 'claimed c', 'sending c', 'stopped'], retryMax: 1, failures: 3 }, [], 'it had failed 1 of 2 times'],
     ['stopped when its request was carried out', { stations: [...twice, 'stopped'], retryMax: 1 }, [{ at: 1055, outcome: 'refreshed', behaviour: 'lose-answer' }], 'its provider had carried out the request (refreshed, lose-answer)'],
     ['stopped unsent', { stations: ['idle', 'stopped'] }, [], 'a request could have been made for it'],
   ])('%s', async (_name, forged, seen, fault) => {

@@ -46,6 +46,8 @@ export interface Evidence {
   readonly providers: readonly Provider[];
   readonly grants: readonly PlacedGrant[];
   readonly record: SystemOfRecord;
+  /** With which the nodes log in to the record. */
+  readonly nodePassword: string;
   /** A connection to the live pool for the checker alone, and the prefix of its keys. */
   readonly redis: RedisClient;
   readonly redisPrefix: string;
@@ -68,7 +70,7 @@ export interface Evidence {
   readonly logs: readonly string[];
   /** Stops every node in order (SIGTERM) and waits for their couriers too: called once what needs a living cluster was checked. */
   readonly stopNodes: () => Promise<void>;
-  /** By when, after the last fault ended, everything must have converged, epoch ms. */
+  /** By when, after the last fault ended, everything must have converged, epoch ms: what is wrong then may change only if it was under way. */
   readonly settledAt: number;
 }
 

@@ -4,17 +4,22 @@ import type { Evidence } from './evidence.ts';
 import { redisPrefix, type Observers } from './observers.ts';
 import type { World } from './world/world.ts';
 
-/** What a cluster and those who watched it leave to be compared. @param reads once the readers have stopped, or so far */
-export function gather(world: World, diary: Diary, observers: Observers, reads: ReadsReport): Evidence {
-  const { population, record, members, orders } = world;
+/**
+ * What a cluster and those who watched it leave to be compared.
+ * @param reads once the readers have stopped, or so far
+ * @param settledAt by when all must have converged, epoch ms
+ */
+export function gather(world: World, diary: Diary, observers: Observers, reads: ReadsReport, settledAt = Date.now()): Evidence {
+  const { population, record, members, journalFolders, seenOnDisk, nodePassword } = world;
   return {
     providers: Object.values(population.providers),
     grants: population.grants,
     record,
     redis: observers.redis,
     redisPrefix,
-    journalFolders: members.map(({ disk }) => disk.folder),
-    seenOnDisk: orders.hits().flatMap(({ point, attempt }) => (point === 'after-keep' && attempt !== undefined ? [attempt] : [])),
+    nodePassword,
+    journalFolders,
+    seenOnDisk,
     reads,
     answers: observers.log.answers,
     nobodyUp: [...diary.nobody, ...observers.presence.nobodyUp],
@@ -24,6 +29,6 @@ export function gather(world: World, diary: Diary, observers: Observers, reads: 
     poolWatch: observers.sampler,
     get logs() { return members.flatMap(({ node }) => node.logs); },
     stopNodes: async () => { await Promise.all(world.nodes.map((node) => node.stop())); },
-    settledAt: Date.now(),
+    settledAt,
   };
 }

@@ -10,7 +10,6 @@ import { gather } from './gather.ts';
 import { Observers } from './observers.ts';
 import { Plan } from './plan.ts';
 import type { LegFigures } from './report.ts';
-import type { Guard } from './sabotage/guards.ts';
 import { readFigures } from './served.ts';
 import { storm } from './storm.ts';
 import type { Topology } from './world/redis-site.ts';
@@ -25,7 +24,6 @@ export interface LegOptions {
   readonly nodes: number;
   readonly owners: number;
   readonly faults: readonly Fault[];
-  readonly withoutGuards?: readonly Guard[];
   readonly say: (line: string) => void;
   /** Told of the logs of all nodes where the run itself fails. */
   readonly onBreakdown?: (logs: readonly string[]) => Promise<void>;
@@ -45,14 +43,14 @@ const readsPerSecond = 60;
 /** A caller whose owner has lost all its grants hears so after a second. */
 const config = { refreshWakeUpLeadTime: tokenSeconds * 500, refresh: { jitter: 0.5 }, waitingTimeForToken: 200, retryAttempt: 5 };
 
-/** After the last fault, ms: by then every token must be fresh again. Stated in docs/reliability.md. */
+/** After the last fault, ms: by then every token must be fresh again, but for what is under way. Stated in docs/reliability.md. */
 const convergenceMs = 20_000;
 
 /** One cluster through its faults, and all that it leaves compared. */
 export async function runLeg(options: LegOptions): Promise<LegResult> {
-  const { topology, owners, nodes, say, withoutGuards = [] } = options;
+  const { topology, owners, nodes, say } = options;
   say(`Redis ${topology}: starting ${nodes} nodes for ${owners} owners`);
-  const world = await World.create({ topology, nodes, owners, tokenSeconds, withoutGuards, config }, installHistory);
+  const world = await World.create({ topology, nodes, owners, tokenSeconds, config }, installHistory);
   try {
     return await throughFaults(world, options);
   } catch (error) {
@@ -84,8 +82,9 @@ async function throughFaults(world: World, { topology, seconds, most, seed, faul
 async function converged(world: World, diary: Diary, observers: Observers): Promise<Evidence> {
   for (const provider of Object.values(world.population.providers)) provider.clear();
   await sleep(convergenceMs);
+  const settledAt = Date.now();
   await observers.dismissOperator();
-  return gather(world, diary, observers, await observers.stop());
+  return gather(world, diary, observers, await observers.stop(), settledAt);
 }
 
 function progressOf(world: World, diary: Diary, { readers }: Observers): string {

@@ -3,6 +3,7 @@ import type { RedisClient } from '../../src/redis/connection.ts';
 import type { Judgement, TokenJudge } from '../harness/provider/judgement.ts';
 import type { Provider } from '../harness/provider/provider.ts';
 import { startReaders, type Readers, type ReadsReport } from '../harness/readers.ts';
+import { attemptsKept } from './checker/kept-answers.ts';
 import { RedisSampler } from './checker/redis-sampler.ts';
 import { ReadLog } from './read-log.ts';
 import { Presence } from './world/presence.ts';
@@ -28,8 +29,9 @@ export class Observers {
     this.redis = world.redis.client();
     this.sampler = new RedisSampler(this.redis, redisPrefix, () => population.owners);
     this.presence = new Presence(world.nodes);
-    // While the record is away he cannot do anything either.
-    this.#operator = new Repeating('operator', () => operatorEveryMs, async () => { await population.consentAgain(); }, () => undefined);
+    const kept = (): Promise<ReadonlySet<string>> => attemptsKept({ redis: this.redis, redisPrefix, journalFolders: world.journalFolders, seenOnDisk: world.seenOnDisk });
+    // While a store is away he cannot do anything either.
+    this.#operator = new Repeating('operator', () => operatorEveryMs, async () => { await population.consentAgain(kept); }, () => undefined);
   }
 
   async start(): Promise<void> {

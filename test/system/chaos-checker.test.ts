@@ -1,19 +1,23 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
 import { sealAnswer } from '../../src/journal/kept-answer.ts';
+import { transitKeys } from '../../src/runtime/key-ring.ts';
 import { answersMoveForward } from '../chaos/checker/answers-move-forward.ts';
 import { examine, type Examination } from '../chaos/checker/check-all.ts';
 import { claimedBeforeSent } from '../chaos/checker/claimed-before-sent.ts';
 import { converged } from '../chaos/checker/converged.ts';
+import { endsDeserved } from '../chaos/checker/ends-deserved.ts';
 import { epochsFence } from '../chaos/checker/epochs-fence.ts';
 import { onlyGoodTokens } from '../chaos/checker/good-tokens.ts';
 import { keptAnswersRecorded } from '../chaos/checker/kept-answers-recorded.ts';
-import { transitRing } from '../chaos/checker/kept-answers.ts';
+import { clusterKeyOf, transitRing } from '../chaos/checker/kept-answers.ts';
 import { readLedger } from '../chaos/checker/ledger.ts';
 import { legalSteps } from '../chaos/checker/legal-steps.ts';
 import { newestTokenKept } from '../chaos/checker/newest-token-kept.ts';
@@ -66,6 +70,21 @@ describe('while the cluster lives', () => {
     await run.redis.zrem(`${queue}:delayed`, job);
     expect(await faults()).toContain(`token ${version} of quiet: it has no alarm`);
     await run.redis.zadd(`${queue}:delayed`, score!, job);
+  });
+
+  it('what was on its way when the time was over is looked at again, and nothing else is', async () => {
+    const { version, dueAt } = await validRowOf('quiet');
+    const [delayed, job] = ['{tokenpool:refresh}:refresh:delayed', `t${version}-${dueAt}`];
+    const score = await run.redis.zscore(delayed, job);
+    await run.redis.zrem(delayed, job);
+    const begun = performance.now();
+    const stuck = await converged({ ...evidence, settledAt: Date.now() + 60_000 });
+    expect(stuck.violations).toContain(`token ${version} of quiet: it has no alarm`);
+    expect(performance.now() - begun).toBeLessThan(5000);
+    const looked = converged({ ...evidence, settledAt: 0 });
+    await sleep(1000);
+    await run.redis.zadd(delayed, score!, job);
+    expect((await looked).violations).toEqual([]);
   });
 
   it('a live pool that shows another version is seen, and so is one that lacks a token', async () => {
@@ -226,6 +245,12 @@ describe('when the nodes were stopped', () => {
     provider.account.presentations.unshift(presentation);
   });
 
+  it('a good token that was declared dead or stopped is seen', async () => {
+    const { version } = await validRowOf('quiet');
+    expect(await afterSql(endsDeserved, `UPDATE tsttoken SET state = 'dead' WHERE tokendid = ${version}`)).toEqual([expect.stringContaining('no other row had used its refresh token')]);
+    expect(await afterSql(endsDeserved, `UPDATE tsttoken SET state = 'stopped' WHERE tokendid = ${version}`)).toEqual([expect.stringContaining('a request could have been made for it')]);
+  });
+
   it('a loss that nobody was told of is seen', async () => {
     expect(await afterSql(lossesWereTold, "DELETE FROM tstevent WHERE status = '4010' LIMIT 1")).toEqual([expect.stringContaining('no event says so')]);
   });
@@ -275,6 +300,15 @@ describe('when the nodes were stopped', () => {
   it('a read that failed because a refresh never came is seen', async () => {
     const { version } = await validRowOf('lost');
     expect(await afterSql(readsAnswered, `DELETE FROM history WHERE tokendid = ${version} AND oldstate IS NOT NULL`)).toContainEqual(expect.stringMatching(/had ended at [\d:.]+ and its refresh was not lost \(due /));
+  });
+
+  it('a key of the cluster and the login of the nodes are seen, in whatever form, and a secret in an event', async () => {
+    const key = Buffer.from((await clusterKeyOf(run.stores)).reveal(), 'base64');
+    const [{ key: transit } = { key: undefined }] = transitKeys([], await clusterKeyOf(run.stores));
+    const shown = [key.toString('base64'), key.toString('base64url'), key.toString('hex'), JSON.stringify(key), inspect(key), `"${transit!.reveal()}"`, 'login: the password of all nodes'];
+    const found = await complaints(noSecretInClear, { logs: shown, nodePassword: 'the password of all nodes' });
+    expect(found.map((leak) => Number(/^log (\d):/.exec(leak)?.[1]))).toEqual(expect.arrayContaining(shown.map((_, index) => index + 1)));
+    expect(await afterSql(noSecretInClear, "UPDATE tstevent SET text = 'refused: at_1_2_abcdef' LIMIT 1")).toEqual([expect.stringContaining('tstevent: a token')]);
   });
 
   it('a secret in the clear is seen, in a log, a journal and Redis', async () => {

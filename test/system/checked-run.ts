@@ -57,7 +57,7 @@ export class CheckedRun {
     await Promise.all([this.stores.remove(), ...this.providers.map((provider) => provider.stop())]);
   }
 
-  /** Owners `pair`, `lost`, `renewed`, `lenient` and `constant` have tokens of 8 s and are refreshed; the token of `quiet` lives for a minute and a half. */
+  /** Owners `pair`, `lost`, `renewed`, `lenient` and `constant` have tokens of 8 s and are refreshed, one of `pair` after a refusal; the token of `quiet` lives for a minute and a half. */
   async carryOut(): Promise<void> {
     await this.#add('quiet', await this.#provider({ accessTokenSeconds: 90 }));
     this.nodes = await startNodes(this.stores, { nodes: 2, config: times });
@@ -94,6 +94,7 @@ export class CheckedRun {
       const { grantId } = this.grants.find((grant) => grant.owner === owner)!;
       this.#providerOf(owner).next({ kind: 'lose-answer' }, { grantId });
     }
+    strict.next({ kind: 'invalid-grant' }, { grantId: this.grants.find(({ owner }) => owner === 'pair')!.grantId });
     return [lost, renewed];
   }
 
@@ -138,6 +139,7 @@ export class CheckedRun {
       providers: this.providers,
       grants: this.grants,
       record: this.stores,
+      nodePassword: this.stores.mariaDb.password,
       redis: this.redis,
       redisPrefix,
       journalFolders: nodes.map((_, index) => `${this.stores.redis.dataFolder}/journal-${index + 1}`),

@@ -3,6 +3,7 @@ import { answersMoveForward } from './answers-move-forward.ts';
 import { claimedBeforeSent } from './claimed-before-sent.ts';
 import { converged } from './converged.ts';
 import { doubtsOf, type Doubt } from './doubts.ts';
+import { endsDeserved } from './ends-deserved.ts';
 import { epochsFence } from './epochs-fence.ts';
 import { onlyGoodTokens } from './good-tokens.ts';
 import { keptAnswersRecorded } from './kept-answers-recorded.ts';
@@ -17,6 +18,7 @@ import { excusedReads, readsAnswered, type Excused } from './reads-answered.ts';
 import { recordMovesForward } from './record-moves-forward.ts';
 import { seenAnswersRecorded } from './seen-answers-recorded.ts';
 import { lossesWereTold } from './told.ts';
+import { untilRecorded } from './until-recorded.ts';
 
 /** In the order in which a report lists them; what needs a living cluster stands at the end. */
 const afterwards: readonly Check[] = [
@@ -29,6 +31,7 @@ const afterwards: readonly Check[] = [
   keptAnswersRecorded,
   seenAnswersRecorded,
   noAnswerLost,
+  endsDeserved,
   lossesWereTold,
   recordMovesForward,
   poolMovesForward,
@@ -50,6 +53,7 @@ export interface Examination {
 /** Compares all that a run left behind. What needs a living cluster comes first; then the nodes are stopped, so that nothing moves any more. */
 export async function examine(evidence: Evidence): Promise<Examination> {
   const alive = await converged(evidence);
+  await untilRecorded(evidence);
   await evidence.stopNodes();
   const ledger = await readLedger(evidence.record);
   const findings: Finding[] = [];

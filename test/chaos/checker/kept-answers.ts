@@ -1,4 +1,4 @@
-import { readJournals } from '../../../src/journal/journal-reader.ts';
+import { keptAttempts, readJournals } from '../../../src/journal/journal-reader.ts';
 import { readAnswer, unsealAnswer, type KeptAnswer } from '../../../src/journal/kept-answer.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { KeyRing, transitKeys } from '../../../src/runtime/key-ring.ts';
@@ -30,6 +30,13 @@ export async function readKept({ record, redis, redisPrefix, journalFolders }: E
     }
   }
   return { answers, unreadable };
+}
+
+/** The attempts of which an answer is in a journal or in Redis, or was seen to be on a disk, while all of this is in use. */
+export async function attemptsKept({ redis, redisPrefix, journalFolders, seenOnDisk = [] }: Pick<Evidence, 'redis' | 'redisPrefix' | 'journalFolders' | 'seenOnDisk'>): Promise<Set<string>> {
+  const kept = new Set([...seenOnDisk, ...(await redis.hkeys(`${redisPrefix}:{pending}`))]);
+  for (const folder of journalFolders) for await (const attempt of keptAttempts(folder)) kept.add(attempt);
+  return kept;
 }
 
 /** The ring of `src/assembly/stores.ts` where no sealing keys are configured: made of the cluster's own key. */

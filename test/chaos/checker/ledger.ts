@@ -10,6 +10,9 @@ export interface LedgerOwner {
   readonly id: string;
   readonly policy: 'reuse_detect' | 'grace' | 'non_rotating';
   readonly graceMs: number;
+  readonly tokenUrl: string;
+  /** How often a failed refresh is tried again; null where the nodes' own setting counts. */
+  readonly retryMax: number | null;
 }
 
 /** A row of `tsttoken`, valid or not. */
@@ -96,7 +99,7 @@ export async function readLedger(record: SystemOfRecord): Promise<Ledger> {
   return record.withConnection(async (connection) => {
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     await connection.query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
-    const [owners] = await connection.query('SELECT tsxwhodid AS did, TRIM(ownerid) AS id, providerpolicy AS policy, gracems AS graceMs FROM tsxwho');
+    const [owners] = await connection.query('SELECT tsxwhodid AS did, TRIM(ownerid) AS id, providerpolicy AS policy, gracems AS graceMs, TRIM(tokenurl) AS tokenUrl, retrymax AS retryMax FROM tsxwho');
     const [events] = await connection.query('SELECT jobname AS job, status FROM tstevent ORDER BY eventdid');
     return new Ledger(owners as LedgerOwner[], await readRows(connection), events as LedgerEvent[], await readHistory(connection));
   });

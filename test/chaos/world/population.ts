@@ -59,11 +59,17 @@ export class Population {
     }
   }
 
-  /** What an operator does who was told that a grant is lost: the user consents once more, and a new row takes the old one's place. */
-  async consentAgain(): Promise<number> {
-    const lost = await this.#record.query<{ did: number; auth: string }>(`SELECT t.tsxwhodid AS did, t.tokenauth AS auth FROM tsttoken t JOIN tsxwho w ON w.tsxwhodid = t.tsxwhodid
+  /**
+   * What an operator does who was told that a grant is lost: the user consents once more, and a new row takes the old one's place.
+   * @param kept attempts whose answers are on a disk or in Redis: to record those is the service's part, and he must not cover up that it fails to
+   * @returns how many were replaced
+   */
+  async consentAgain(kept: () => Promise<ReadonlySet<string>>): Promise<number> {
+    const ended = await this.#record.query<{ did: number; auth: string; attempt: string | null }>(`SELECT t.tsxwhodid AS did, t.tokenauth AS auth, t.attempt FROM tsttoken t JOIN tsxwho w ON w.tsxwhodid = t.tsxwhodid
       WHERE t.isvalid = 1 AND (t.state IN ('dead', 'stopped') OR (t.state = 'in_doubt' AND w.providerpolicy = 'reuse_detect'))
       AND NOT EXISTS (SELECT 1 FROM tsttoken n WHERE n.tsxwhodid = t.tsxwhodid AND n.tokenauth = t.tokenauth AND n.isvalid = 1 AND n.tokendid > t.tokendid)`);
+    const awaited = ended.some(({ attempt }) => attempt !== null) ? await kept() : new Set<string>();
+    const lost = ended.filter(({ attempt }) => attempt === null || !awaited.has(attempt));
     for (const { did, auth } of lost) {
       const [owner, { kind }] = [...this.#dids].find(([, known]) => known.did === did) ?? (() => { throw new Error(`no owner ${did}`); })();
       const client = clients.findIndex(({ id }) => Buffer.from(auth, 'base64').toString().startsWith(`${id}:`));

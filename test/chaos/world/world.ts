@@ -91,6 +91,20 @@ export class World {
     return this.members.map(({ node }) => node);
   }
 
+  get journalFolders(): readonly string[] {
+    return this.members.map(({ disk }) => disk.folder);
+  }
+
+  /** Attempts whose answer was on a node's disk when it came to the point at which something was done to its process. */
+  get seenOnDisk(): readonly string[] {
+    return this.orders.hits().flatMap(({ point, attempt }) => (point === 'after-keep' && attempt !== undefined ? [attempt] : []));
+  }
+
+  /** With which the nodes log in to the database. */
+  get nodePassword(): string {
+    return nodeUser.password;
+  }
+
   /** The member that leads now; undefined between two terms. */
   async master(): Promise<Member | undefined> {
     const leading = await masterOf(this.nodes.map(({ process }) => process));

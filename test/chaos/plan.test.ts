@@ -54,10 +54,36 @@ describe('The catalogue', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('has at least 14 points inside a refresh, at each of which a process is killed and paused', () => {
-    const at = (deed: string): Set<string> => new Set(catalogue('single').flatMap(({ kind }) => new RegExp(`^${deed} at ([\\w-]+)`).exec(kind)?.[1] ?? []));
-    expect(at('killed').size).toBeGreaterThanOrEqual(14);
-    expect(at('paused')).toEqual(at('killed'));
+  it.each([
+    ['before the claim', 'at before-claim'],
+    ['after the claim', 'at after-claim'],
+    ['before the journal', 'at before-journal'],
+    ['after the journal', 'at after-journal'],
+    ['before the request is sent', 'at before-send'],
+    ['after it was sent', 'when the request arrived'],
+    ['before the first byte of the answer', 'between request and first byte'],
+    ['after its first byte, before it is whole', 'between first byte and last'],
+    ['after the answer', 'at after-answer'],
+    ['before the answer is kept', 'at before-keep'],
+    ['after it was kept', 'at after-keep'],
+    ['before it is recorded', 'at before-record'],
+    ['after it was recorded', 'at after-record'],
+    ['before it is published', 'at before-publish'],
+    ['after it was published', 'at after-publish'],
+    ['before the next refresh is scheduled', 'at before-schedule'],
+    ['after that', 'at after-schedule'],
+  ])('kills and pauses %s, a process alone and the whole node', (_where, point) => {
+    for (const deed of ['killed', 'paused']) {
+      const struck = catalogue('single').flatMap(({ kind }) => (kind.startsWith(`${deed} ${point} (`) ? [kind.slice(kind.indexOf('('))] : []));
+      expect(struck, deed).toContain('(whole node)');
+      expect(struck.some((whom) => whom === '(service)' || whom === '(courier)'), deed).toBe(true);
+    }
+  });
+
+  it('pauses wherever it kills inside a refresh, and the other way about', () => {
+    const points = (deed: string): Set<string> => new Set(catalogue('single').flatMap(({ family, kind }) => (family === 'point' && kind.startsWith(deed) ? [kind.slice(deed.length)] : [])));
+    expect(points('killed').size).toBeGreaterThanOrEqual(2 * 14);
+    expect(points('paused')).toEqual(points('killed'));
   });
 
   it('has failovers where there is something to fail over to', () => {

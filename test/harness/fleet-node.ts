@@ -8,6 +8,9 @@ const restartAfterMs = 300;
 /** A node that takes longer to be ready is not merely starting, ms. */
 const longestStartMs = 20_000;
 
+/** Of a node's two processes. */
+export type Part = 'service' | 'courier' | 'both';
+
 /** A node that is started again whenever it ends, as an orchestrator does. Its ports, its journal and its name stay. */
 export class FleetNode {
   readonly name: string;
@@ -63,6 +66,13 @@ export class FleetNode {
     } catch {
       return undefined;
     }
+  }
+
+  /** The process ids of what runs of it now. Whoever pauses them continues these: what has their place by then may be others. */
+  processIds(part: Part): number[] {
+    const { courierPid } = this;
+    const courier = part === 'service' || courierPid === undefined ? [] : [courierPid];
+    return part === 'courier' || !this.#running.isRunning ? courier : [...courier, this.#running.pid];
   }
 
   signal(name: NodeJS.Signals): void {

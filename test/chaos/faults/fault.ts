@@ -1,5 +1,5 @@
 import type { Random } from '../world/random.ts';
-import type { World } from '../world/world.ts';
+import type { Member, World } from '../world/world.ts';
 
 export type Family = 'process' | 'point' | 'provider' | 'redis' | 'mysql' | 'network' | 'clock' | 'disk' | 'election';
 
@@ -27,6 +27,26 @@ export interface Fault {
   readonly family: Family;
   /** @returns false where it could not be done this time, as when nothing came to the point */
   readonly inflict: (scene: Scene) => Promise<boolean>;
+}
+
+/** How long a fault waits for what it needs, ms. */
+export const patienceMs = 4000;
+
+/** Undefined where there is none of the kind, as between the terms of two masters. */
+export type Choice = (world: World, random: Random) => Promise<Member | undefined>;
+
+/** For what is done to one node. It does not come about where none can be chosen. */
+export function onMember(family: Family, kind: string, choose: Choice, work: (member: Member, scene: Scene) => Promise<unknown>): Fault {
+  return {
+    family,
+    kind,
+    inflict: async (scene) => {
+      const member = await choose(scene.world, scene.random);
+      if (!member) return false;
+      await work(member, scene);
+      return true;
+    },
+  };
 }
 
 /** For faults that can always be done. */

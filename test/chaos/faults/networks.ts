@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { TcpProxy } from '../../harness/tcp-proxy.ts';
 import type { Member } from '../world/world.ts';
-import { fault, type Fault, type Scene } from './fault.ts';
+import { fault, onMember, type Fault, type Scene } from './fault.ts';
 import { aFollower, theMaster } from './processes.ts';
 
 type Break = (proxy: TcpProxy) => Promise<void>;
@@ -25,8 +25,8 @@ const ways: readonly (readonly [string, (member: Member) => readonly TcpProxy[]]
 /** The network between one node and its stores. */
 export const networkFaults: readonly Fault[] = [
   ...ways.flatMap(([store, proxies]) => breaks.flatMap(([how, broken]) => [
-    fault('network', `the master's way to ${store} ${how}`, async (scene) => breakWays(scene, proxies(await theMaster(scene.world, scene.random)), broken)),
-    fault('network', `a follower's way to ${store} ${how}`, async (scene) => breakWays(scene, proxies(await aFollower(scene.world, scene.random)), broken)),
+    onMember('network', `the master's way to ${store} ${how}`, theMaster, (member, scene) => breakWays(scene, proxies(member), broken)),
+    onMember('network', `a follower's way to ${store} ${how}`, aFollower, (member, scene) => breakWays(scene, proxies(member), broken)),
   ])),
   fault('network', 'the nodes are parted: some reach MySQL only, some Redis only', partNodes),
 ];

@@ -3,10 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deed, Hit, Order, Orders, Whom } from '../sabotage/orders.ts';
 import { places, type Point } from '../sabotage/points.ts';
 import { sendSignal } from '../../harness/fleet-node.ts';
-import type { Fault, Scene } from './fault.ts';
-
-/** How long a point may stay without a visitor. */
-const patienceMs = 4000;
+import { patienceMs, type Fault, type Scene } from './fault.ts';
 
 let lastOrder = 0;
 

@@ -1,47 +1,47 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { sendSignal, type Part } from '../../harness/fleet-node.ts';
 import type { Random } from '../world/random.ts';
 import type { Member, World } from '../world/world.ts';
-import { fault, type Fault, type Scene } from './fault.ts';
+import { fault, onMember, type Fault, type Scene } from './fault.ts';
 
 /** Longer than the lease of 3 s: another node is master when it ends. */
 const pastTheLeaseMs = 4500;
 
-export async function theMaster(world: World, random: Random): Promise<Member> {
-  return (await world.master()) ?? random.pick(world.members);
+export function theMaster(world: World): Promise<Member | undefined> {
+  return world.master();
 }
 
+/** Any node, where none leads. */
 export async function aFollower(world: World, random: Random): Promise<Member> {
   const master = await world.master();
-  const others = world.members.filter((member) => member !== master);
-  return random.pick(others.length > 0 ? others : world.members);
+  return random.pick(world.members.filter((member) => member !== master));
 }
-
-type Choice = (world: World, random: Random) => Promise<Member>;
 
 export const processFaults: readonly Fault[] = [
-  fault('process', 'the master is killed, its courier lives on', (scene) => kill(scene, theMaster)),
-  fault('process', 'the master and its courier are killed', (scene) => killAll(scene, theMaster)),
-  fault('process', 'the master\'s courier is killed', (scene) => killCourier(scene, theMaster)),
-  fault('process', 'a follower is killed with its courier', (scene) => killAll(scene, aFollower)),
-  fault('process', 'the master is stopped in order (SIGTERM)', (scene) => stop(scene, theMaster)),
-  fault('process', 'the master is paused past its lease', (scene) => pause(scene, theMaster, pastTheLeaseMs, false)),
-  fault('process', 'the master and its courier are paused past the lease', (scene) => pause(scene, theMaster, pastTheLeaseMs, true)),
-  fault('process', 'the master is paused for less than its lease', (scene) => pause(scene, theMaster, scene.random.between(300, 2500), true)),
-  fault('process', 'a follower is paused', (scene) => pause(scene, aFollower, scene.random.between(500, 4000), true)),
-  fault('process', 'all nodes are killed', (scene) => killEverybody(scene)),
-  fault('process', 'all nodes are paused', (scene) => pauseEverybody(scene)),
+  onMember('process', 'the master is killed, its courier lives on', theMaster, kill),
+  onMember('process', 'the master and its courier are killed', theMaster, killAll),
+  onMember('process', 'the master\'s courier is killed', theMaster, killCourier),
+  onMember('process', 'a follower is killed with its courier', aFollower, killAll),
+  onMember('process', 'the master is stopped in order (SIGTERM)', theMaster, stop),
+  onMember('process', 'a follower is stopped in order (SIGTERM)', aFollower, stop),
+  onMember('process', 'the master is paused past its lease', theMaster, ({ node }) => pause(node.processIds('service'), pastTheLeaseMs)),
+  onMember('process', 'the master and its courier are paused past the lease', theMaster, ({ node }) => pause(node.processIds('both'), pastTheLeaseMs)),
+  onMember('process', 'the master is paused for less than its lease', theMaster, ({ node }, { random }) => pause(node.processIds('both'), random.between(300, 2500))),
+  onMember('process', 'a follower is paused', aFollower, ({ node }, { random }) => pause(node.processIds('both'), random.between(500, 4000))),
+  fault('process', 'all nodes are killed', (scene) => killEverybody(scene, 'both')),
+  fault('process', 'all nodes are killed, their couriers live on', (scene) => killEverybody(scene, 'service')),
+  fault('process', 'all nodes are paused', (scene) => pauseEverybody(scene, 'service')),
+  fault('process', 'all nodes and their couriers are paused', (scene) => pauseEverybody(scene, 'both')),
 ];
 
-async function kill({ world, random, traces }: Scene, choose: Choice): Promise<void> {
-  const { node } = await choose(world, random);
+async function kill({ node }: Member, { random, traces }: Scene): Promise<void> {
   traces.nodeDied(node.name);
   node.signal('SIGKILL');
   await down(random);
 }
 
-async function killAll({ world, random, traces }: Scene, choose: Choice): Promise<void> {
-  const { node } = await choose(world, random);
+async function killAll({ node }: Member, { random, traces }: Scene): Promise<void> {
   traces.courierDied(node.name);
   traces.nodeDied(node.name);
   node.signalCourier('SIGKILL');
@@ -49,46 +49,39 @@ async function killAll({ world, random, traces }: Scene, choose: Choice): Promis
   await down(random);
 }
 
-async function killCourier({ world, random, traces }: Scene, choose: Choice): Promise<void> {
-  const { node } = await choose(world, random);
+async function killCourier({ node }: Member, { traces }: Scene): Promise<void> {
   traces.courierDied(node.name);
   node.signalCourier('SIGKILL');
 }
 
-async function stop({ world, random }: Scene, choose: Choice): Promise<void> {
-  const { node } = await choose(world, random);
+async function stop({ node }: Member): Promise<void> {
   const { process } = node;
   node.signal('SIGTERM');
   await Promise.race([process.exited, sleep(10_000, undefined, { ref: false })]);
 }
 
-async function pause({ world, random }: Scene, choose: Choice, ms: number, withCourier: boolean): Promise<void> {
-  const { node } = await choose(world, random);
-  node.signal('SIGSTOP');
-  if (withCourier) node.signalCourier('SIGSTOP');
+/** Those that were stopped are continued, and no others: one whose node was killed and started again meanwhile would stay stopped for ever. */
+async function pause(pids: readonly number[], ms: number): Promise<void> {
+  for (const pid of pids) sendSignal(pid, 'SIGSTOP');
   await sleep(ms);
-  node.signalCourier('SIGCONT');
-  node.signal('SIGCONT');
+  for (const pid of pids) sendSignal(pid, 'SIGCONT');
 }
 
-async function killEverybody({ world, traces }: Scene): Promise<void> {
+async function killEverybody({ world, traces }: Scene, part: Part): Promise<void> {
   await traces.nobodyUp(async () => {
     for (const { node } of world.members) {
-      traces.courierDied(node.name);
+      if (part !== 'service') traces.courierDied(node.name);
       traces.nodeDied(node.name);
     }
-    for (const { node } of world.members) node.signalCourier('SIGKILL');
-    for (const { node } of world.members) node.signal('SIGKILL');
+    for (const pid of world.nodes.flatMap((node) => node.processIds(part))) sendSignal(pid, 'SIGKILL');
     await sleep(500);
     await Promise.any(world.nodes.map((node) => untilReady(node)));
   });
 }
 
-async function pauseEverybody({ world, random, traces }: Scene): Promise<void> {
+async function pauseEverybody({ world, random, traces }: Scene, part: Part): Promise<void> {
   await traces.nobodyUp(async () => {
-    for (const { node } of world.members) node.signal('SIGSTOP');
-    await sleep(random.between(500, pastTheLeaseMs));
-    for (const { node } of world.members) node.signal('SIGCONT');
+    await pause(world.nodes.flatMap((node) => node.processIds(part)), random.between(500, pastTheLeaseMs));
     await Promise.any(world.nodes.map((node) => untilReady(node)));
   });
 }

@@ -2,21 +2,21 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { fault, type Fault, type Scene } from './fault.ts';
+import type { Member } from '../world/world.ts';
+import { onMember, type Fault, type Scene } from './fault.ts';
 import { aFollower, theMaster } from './processes.ts';
 
 /** What a node stands on and among: its clock, its disk, the election. */
 export const surroundingFaults: readonly Fault[] = [
-  fault('clock', 'the master\'s clock is minutes ahead', (scene) => offClock(scene, theMaster, 1)),
-  fault('clock', 'the master\'s clock is minutes behind', (scene) => offClock(scene, theMaster, -1)),
-  fault('clock', 'a follower\'s clock is minutes ahead', (scene) => offClock(scene, aFollower, 1)),
-  fault('clock', 'a follower\'s clock is minutes behind', (scene) => offClock(scene, aFollower, -1)),
+  onMember('clock', 'the master\'s clock is minutes ahead', theMaster, (member, scene) => offClock(member, scene, 1)),
+  onMember('clock', 'the master\'s clock is minutes behind', theMaster, (member, scene) => offClock(member, scene, -1)),
+  onMember('clock', 'a follower\'s clock is minutes ahead', aFollower, (member, scene) => offClock(member, scene, 1)),
+  onMember('clock', 'a follower\'s clock is minutes behind', aFollower, (member, scene) => offClock(member, scene, -1)),
   { family: 'disk', kind: 'the disk of the master\'s journal is full', inflict: fillDisk },
   { family: 'election', kind: 'there is no election: every node that asks gets the lease', inflict: noElection },
 ];
 
-async function offClock({ world, random }: Scene, choose: typeof theMaster, sign: 1 | -1): Promise<void> {
-  const { node } = await choose(world, random);
+async function offClock({ node }: Member, { world, random }: Scene, sign: 1 | -1): Promise<void> {
   const file = join(world.folder, `clock-${node.name}`);
   await writeFile(file, String(sign * random.between(60_000, 600_000)));
   await sleep(random.between(1000, 6000));
@@ -24,8 +24,8 @@ async function offClock({ world, random }: Scene, choose: typeof theMaster, sign
 }
 
 async function fillDisk({ world, random }: Scene): Promise<boolean> {
-  const { disk } = await theMaster(world, random);
-  if (!disk.canFill) return false;
+  const disk = (await theMaster(world))?.disk;
+  if (disk?.canFill !== true) return false;
   await disk.fill();
   await sleep(random.between(500, 4000));
   await disk.free();

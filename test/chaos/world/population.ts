@@ -78,6 +78,13 @@ export class Population {
     return lost.length;
   }
 
+  /** @throws Error where nobody has settled the owner */
+  providerOf(owner: string): Provider {
+    const known = this.#dids.get(owner);
+    if (!known) throw new Error(`no owner "${owner}"`);
+    return this.providers[known.kind.provider];
+  }
+
   async remove(): Promise<void> {
     await Promise.all(Object.values(this.providers).map((provider) => provider.stop()));
   }

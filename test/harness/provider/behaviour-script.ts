@@ -1,4 +1,12 @@
-import type { Behaviour, BehaviourChooser } from './behaviour.ts';
+import type { Arrived, Behaviour, BehaviourChooser } from './behaviour.ts';
+
+/** What was ordered for the next requests. */
+export interface Ordered {
+  /** How many requests have met it. */
+  readonly met: number;
+  /** Later requests do not meet it any more. */
+  withdraw(): void;
+}
 
 interface Line {
   readonly behaviour: Behaviour;
@@ -11,8 +19,13 @@ export class BehaviourScript {
   #next: Line[] = [];
   #always: { choose: BehaviourChooser; grantId: string | undefined }[] = [];
 
-  next(behaviour: Behaviour, { grantId, times = 1 }: { grantId?: string; times?: number }): void {
-    this.#next.push({ behaviour, grantId, left: times });
+  next(behaviour: Behaviour, { grantId, times = 1 }: { grantId?: string; times?: number }): Ordered {
+    const line: Line = { behaviour, grantId, left: times };
+    this.#next.push(line);
+    return {
+      get met() { return times - line.left; },
+      withdraw: () => this.#forget(line),
+    };
   }
 
   /** @returns what ends it */
@@ -28,17 +41,22 @@ export class BehaviourScript {
   }
 
   /** Takes the behaviour for one request. */
-  take(grantId: string | null): Behaviour | null {
+  take(request: Arrived): Behaviour | null {
+    const { grantId } = request;
     const line = this.#next.find((candidate) => candidate.grantId === undefined || candidate.grantId === grantId);
     if (line) {
       line.left--;
-      if (line.left <= 0) this.#next = this.#next.filter((other) => other !== line);
+      if (line.left <= 0) this.#forget(line);
       return line.behaviour;
     }
     for (const { choose, grantId: only } of this.#always) {
-      const behaviour = only === undefined || only === grantId ? choose({ grantId }) : null;
+      const behaviour = only === undefined || only === grantId ? choose(request) : null;
       if (behaviour) return behaviour;
     }
     return null;
+  }
+
+  #forget(line: Line): void {
+    this.#next = this.#next.filter((other) => other !== line);
   }
 }

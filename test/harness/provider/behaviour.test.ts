@@ -190,6 +190,28 @@ test('a behaviour can be for one grant, for a number of times, or for good', asy
   expect((await refreshByHand(grant)).status).toBe(200);
 });
 
+test('what was ordered tells how often it was met, and is met no more once it is withdrawn', async () => {
+  const other = provider.createGrant();
+  const ordered = provider.next({ kind: 'status', status: 503 }, { times: 3 });
+  expect(ordered.met).toBe(0);
+  for (const status of [503, 503]) expect((await refreshByHand(grant)).status).toBe(status);
+  expect(ordered.met).toBe(2);
+  ordered.withdraw();
+  expect((await refreshByHand(other)).status).toBe(200);
+  expect(ordered.met).toBe(2);
+});
+
+test('a function that chooses is asked before anything is committed, and told from which port the request came', async () => {
+  let [port, isSpent] = [0, true];
+  provider.always(({ clientPort }) => {
+    [port, isSpent] = [clientPort ?? 0, spent()];
+    return null;
+  });
+  await refreshByHand(grant);
+  expect(port).toBeGreaterThan(0);
+  expect([isSpent, spent()]).toEqual([false, true]);
+});
+
 test('a function can choose the behaviour', async () => {
   const other = provider.createGrant();
   provider.always(({ grantId }) => (grantId === other.grantId ? { kind: 'status', status: 500 } : null));

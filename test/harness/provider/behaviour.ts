@@ -44,8 +44,16 @@ export type Behaviour =
   /** Commits, rotates the refresh token, but gives the access token that was already out. */
   | { readonly kind: 'same-access-token' };
 
-/** Chooses for each request; null means to behave. */
-export type BehaviourChooser = (request: { readonly grantId: string | null }) => Behaviour | null;
+/** What tells one request from another before it is answered. */
+export interface Arrived {
+  /** Whose refresh token it presents; null where it is nobody's. */
+  readonly grantId: string | null;
+  /** The port from which the client sent it; undefined where its connection is gone already. */
+  readonly clientPort: number | undefined;
+}
+
+/** Chooses for each request, as it arrives and before anything is committed; null means to behave. */
+export type BehaviourChooser = (request: Arrived) => Behaviour | null;
 
 /** True for behaviours whose answer, though it arrives whole, does not say whether the refresh took place. */
 export function answersWithoutSaying(behaviour: Behaviour): boolean {

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Account } from './account.ts';
 import type { Behaviour, BehaviourChooser } from './behaviour.ts';
 import { BehaviourScript } from './behaviour-script.ts';
+import type { Ordered } from './behaviour-script.ts';
 import { createCertificateAuthority } from './certificate.ts';
 import { tokenAuthOf } from './client-authentication.ts';
 import type { Client } from './client-authentication.ts';
@@ -107,8 +108,8 @@ export class Provider {
   }
 
   /** The next `times` requests (of this grant) meet the behaviour; several orders are met in turn. */
-  next(behaviour: Behaviour, only: { grantId?: string; times?: number } = {}): void {
-    this.#script.next(behaviour, only);
+  next(behaviour: Behaviour, only: { grantId?: string; times?: number } = {}): Ordered {
+    return this.#script.next(behaviour, only);
   }
 
   /** Every request (of this grant) meets the behaviour, or what the function chooses, until `clear`. @returns what ends this one */

@@ -30,7 +30,7 @@ export async function answerRequest(parts: EndpointParts, request: IncomingMessa
     await send(response, revoke(parts, request, form));
     return;
   }
-  const behaviour = parts.script.take(parts.book.grantOf(form.get('refresh_token') ?? ''));
+  const behaviour = parts.script.take({ grantId: parts.book.grantOf(form.get('refresh_token') ?? ''), clientPort: request.socket.remotePort });
   const { presentations } = parts.book.account;
   const before = presentations.length;
   const answer = refresh(parts, request, form, behaviour);

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { Config, RedisConfig } from '../config/config.ts';
 import type { CourierSetup } from './courier-setup.ts';
 import { Secret } from '../domain/secret.ts';
 import type { MailServer } from '../mail/transport.ts';
@@ -8,8 +8,13 @@ import type { Logging } from '../runtime/logger.ts';
 import { databaseOptions } from './database-options.ts';
 import type { Stores } from './stores.ts';
 
+interface QueueGround {
+  readonly config: { readonly redis: Pick<RedisConfig, 'keyPrefix'> };
+  readonly stores: Pick<Stores, 'redis'>;
+}
+
 /** @param role `worker` may block, `queue` gives up */
-export function queueOptions({ config, stores }: { config: Config; stores: Stores }, role: 'queue' | 'worker'): QueueOptions {
+export function queueOptions({ config, stores }: QueueGround, role: 'queue' | 'worker'): QueueOptions {
   return { connection: stores.redis(role), prefix: `{${config.redis.keyPrefix}:refresh}` };
 }
 

@@ -16,6 +16,7 @@ export function gather(world: World, diary: Diary, observers: Observers, reads: 
     journalFolders: members.map(({ disk }) => disk.folder),
     seenOnDisk: orders.hits().flatMap(({ point, attempt }) => (point === 'after-keep' && attempt !== undefined ? [attempt] : [])),
     reads,
+    watched: observers.watched,
     answers: observers.log.answers,
     nobodyUp: [...diary.nobody, ...observers.presence.nobodyUp],
     courierDeaths: diary.courierDeaths,

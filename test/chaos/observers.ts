@@ -4,6 +4,7 @@ import type { Judgement, TokenJudge } from '../harness/provider/judgement.ts';
 import type { Provider } from '../harness/provider/provider.ts';
 import { startReaders, type Readers, type ReadsReport } from '../harness/readers.ts';
 import { RedisSampler } from './checker/redis-sampler.ts';
+import type { Interval } from './evidence.ts';
 import { ReadLog } from './read-log.ts';
 import { Presence } from './world/presence.ts';
 import type { World } from './world/world.ts';
@@ -21,6 +22,8 @@ export class Observers {
   readonly sampler: RedisSampler;
   readonly presence: Presence;
   readonly #operator: Repeating;
+  readonly #begunAt = Date.now();
+  #endedAt: number | undefined;
 
   constructor(world: World, readsPerSecond: number) {
     const { population } = world;
@@ -30,6 +33,11 @@ export class Observers {
     this.presence = new Presence(world.nodes);
     // While the record is away he cannot do anything either.
     this.#operator = new Repeating('operator', () => operatorEveryMs, async () => { await population.consentAgain(); }, () => undefined);
+  }
+
+  /** While callers read, or until now. */
+  get watched(): Interval {
+    return { from: this.#begunAt, until: this.#endedAt ?? Date.now() };
   }
 
   async start(): Promise<void> {
@@ -46,6 +54,7 @@ export class Observers {
   async stop(): Promise<ReadsReport> {
     await this.dismissOperator();
     const reads = await this.readers.stop();
+    this.#endedAt = Date.now();
     await this.presence.stop();
     await this.sampler.stop();
     return reads;

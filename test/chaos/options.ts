@@ -28,7 +28,7 @@ the token pool service. While callers read and tokens are refreshed, faults come
 paused, at named points inside a refresh too; answers lost; stores flushed, frozen, restarted, failed over;
 networks broken; clocks off. Then the account of the providers, MySQL, Redis, every journal and every answer that
 a caller got are compared. Everything started is stopped and removed at the end.
-Exit code: 0 nothing was violated, 1 something was or there was too little traffic to tell, 2 wrong usage.
+Exit code: 0 nothing was violated, 1 something was or too little came about to tell, 2 wrong usage.
 
   --minutes N      how long faults come, 0.5 to 600 (default 5), shared among the layouts of Redis
   --faults N       end early after so many (default: no end)

@@ -1,12 +1,12 @@
 import { UsageError } from '../demo/command.ts';
 import { catalogue } from './faults/catalogue.ts';
 import type { Fault } from './faults/fault.ts';
+import { addedUp, type Floor, type LegFigures, type RunFigures } from './figures.ts';
 import { runLeg, type LegResult } from './leg.ts';
 import type { ChaosOptions } from './options.ts';
-import { addedUp, type Floor, type LegFigures, type RunFigures } from './report.ts';
 import type { Topology } from './world/redis-site.ts';
 
-/** Of the 3,600 reads that are sent in a minute, and of the refreshes that 60 owners need, what a busy machine must at least come to. */
+/** Of the 3,600 reads that are sent in a minute, and of the 250 refreshes that the tokens of 45 owners need, what each cluster must at least come to on a busy machine. */
 export const floor: Floor = { readsPerMinute: 1000, refreshesPerMinute: 60 };
 
 const settings: Readonly<Record<Topology, string>> = { single: 'Redis alone', sentinel: 'Redis behind Sentinel', cluster: 'Redis Cluster' };
@@ -23,11 +23,11 @@ export async function runStorms(options: ChaosOptions, say: (line: string) => vo
   const legs: LegFigures[] = [];
   for (const [index, topology] of options.redis.entries()) {
     const share = shareOf(topology, options.redis);
-    const leg = await runLeg({ topology, seconds: options.minutes * 60 * share, most: Math.ceil(options.faults * share), seed: seed + index, nodes, owners, faults: chosen(topology, options), say, onBreakdown: (logs) => onBreakdown(topology, logs) });
+    const leg = await runLeg({ topology, setting: settings[topology], seconds: options.minutes * 60 * share, most: Math.ceil(options.faults * share), seed: seed + index, nodes, owners, faults: chosen(topology, options), say, onBreakdown: (logs) => onBreakdown(topology, logs) });
     legs.push(leg.figures);
     await onEnd(topology, leg);
   }
-  return { ...addedUp(legs), seed, nodes, owners, setting: options.redis.map((topology) => settings[topology]).join(', '), floor };
+  return { ...addedUp(legs), seed, nodes, owners, legs, floor };
 }
 
 /** @throws UsageError where nothing is left */

@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 
+import type { RunFigures } from '../chaos/figures.ts';
 import { readOptions } from '../chaos/options.ts';
-import { reportLines, verdictOf, type RunFigures } from '../chaos/report.ts';
+import { reportLines } from '../chaos/report.ts';
 import { runStorms } from '../chaos/storms.ts';
+import { verdictOf } from '../chaos/verdict.ts';
 
 const options = readOptions(['--minutes', '2', '--seed', '20261122', '--owners', '45']);
 

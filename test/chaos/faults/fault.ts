@@ -25,8 +25,18 @@ export interface Fault {
   /** What is said of it in a table: `the master is killed`. */
   readonly kind: string;
   readonly family: Family;
+  /** Why it can never be done in this world; undefined where it can. */
+  readonly obstacle?: (world: World) => string | undefined;
   /** @returns false where it could not be done this time, as when nothing came to the point */
   readonly inflict: (scene: Scene) => Promise<boolean>;
+}
+
+/** Why which kinds can never be done in this world, by kind. */
+export function leftOutOf(faults: readonly Fault[], world: World): Map<string, string> {
+  return new Map(faults.flatMap(({ kind, obstacle }) => {
+    const why = obstacle?.(world);
+    return why === undefined ? [] : [[kind, why] as const];
+  }));
 }
 
 /** For faults that can always be done. */

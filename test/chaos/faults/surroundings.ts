@@ -11,7 +11,7 @@ export const surroundingFaults: readonly Fault[] = [
   fault('clock', 'the master\'s clock is minutes behind', (scene) => offClock(scene, theMaster, -1)),
   fault('clock', 'a follower\'s clock is minutes ahead', (scene) => offClock(scene, aFollower, 1)),
   fault('clock', 'a follower\'s clock is minutes behind', (scene) => offClock(scene, aFollower, -1)),
-  { family: 'disk', kind: 'the disk of the master\'s journal is full', inflict: fillDisk },
+  { family: 'disk', kind: 'the disk of the master\'s journal is full', obstacle: noDisk, inflict: fillDisk },
   { family: 'election', kind: 'there is no election: every node that asks gets the lease', inflict: noElection },
 ];
 
@@ -21,6 +21,11 @@ async function offClock({ world, random }: Scene, choose: typeof theMaster, sign
   await writeFile(file, String(sign * random.between(60_000, 600_000)));
   await sleep(random.between(1000, 6000));
   await rm(file, { force: true });
+}
+
+/** The right to mount is that of the run, so it is the same for all disks. */
+function noDisk({ members }: Scene['world']): string | undefined {
+  return members.map(({ disk }) => disk.obstacle).find((why) => why !== undefined);
 }
 
 async function fillDisk({ world, random }: Scene): Promise<boolean> {

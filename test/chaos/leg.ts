@@ -27,6 +27,8 @@ export interface LegOptions {
   readonly nodes: number;
   readonly owners: number;
   readonly faults: readonly Fault[];
+  /** Those with which it begins. */
+  readonly first: readonly Fault[];
   readonly withoutGuards?: readonly Guard[];
   readonly say: (line: string) => void;
   /** Told of the logs of all nodes where the run itself fails. */
@@ -65,7 +67,7 @@ export async function runLeg(options: LegOptions): Promise<LegResult> {
   }
 }
 
-async function throughFaults(world: World, { topology, setting, seconds, most, seed, faults, say }: LegOptions): Promise<LegResult> {
+async function throughFaults(world: World, { topology, setting, seconds, most, seed, faults, first, say }: LegOptions): Promise<LegResult> {
   const diary = new Diary();
   const leftOut = leftOutOf(faults, world);
   for (const [kind, why] of leftOut) say(`Redis ${topology}: left out: ${kind} (${why})`);
@@ -74,7 +76,7 @@ async function throughFaults(world: World, { topology, setting, seconds, most, s
   const begun = Date.now();
   const progress = new Repeating('progress', () => 10_000, async () => say(progressOf(world, diary, observers)), () => undefined);
   await progress.start();
-  await storm(world, new Plan(seed, faults), diary, { until: begun + seconds * 1000, faults: most }, (what) => say(`  ${what}`));
+  await storm(world, new Plan(seed, faults, first), diary, { until: begun + seconds * 1000, faults: most }, (what) => say(`  ${what}`));
   const stormSeconds = (Date.now() - begun) / 1000;
   await progress.stop();
   say(`Redis ${topology}: the last of ${diary.total} faults is over; ${convergenceMs / 1000} s to converge`);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 
 import { carryOut, type Interrupted } from '../demo/command.ts';
 import { readOptions, usage, type ChaosOptions } from './options.ts';
-import { markdownOf, reportLines, verdictOf } from './report.ts';
+import { markdownOf, reportLines } from './report.ts';
 import { chosen, runStorms } from './storms.ts';
+import { verdictOf } from './verdict.ts';
 
 const begun = performance.now();
 

@@ -55,6 +55,8 @@ export interface Evidence {
   /** Attempts whose answer was on a node's disk when it came to the point at which something was done to its process. */
   readonly seenOnDisk?: readonly string[];
   readonly reads: ReadsReport;
+  /** While callers read: what is counted by the minute is counted in this time. */
+  readonly watched: Interval;
   readonly answers: readonly ReadAnswer[];
   /** When no node at all was there to answer, by what was done to them, each until the first node was ready again. */
   readonly nobodyUp: readonly Interval[];
@@ -81,6 +83,8 @@ export interface Finding {
   readonly cases: number;
   /** What broke it, each in a line without secrets. */
   readonly violations: readonly string[];
+  /** Whether a run with traffic and faults may have no case of it. */
+  readonly isOccasional?: boolean;
 }
 
 /** One invariant; a file each. @param ledger what the database said when all nodes had been stopped */

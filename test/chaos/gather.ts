@@ -21,6 +21,7 @@ export function gather(world: World, diary: Diary, observers: Observers, reads: 
     journalFolders,
     seenOnDisk,
     reads,
+    watched: observers.watched,
     answers: observers.log.answers,
     nobodyUp: [...diary.nobody, ...observers.presence.nobodyUp],
     courierDeaths: diary.courierDeaths,

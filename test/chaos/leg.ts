@@ -5,11 +5,11 @@ import { examine } from './checker/check-all.ts';
 import { installHistory } from './checker/history.ts';
 import { Diary } from './diary.ts';
 import type { Evidence } from './evidence.ts';
-import type { Fault } from './faults/fault.ts';
+import { leftOutOf, type Fault } from './faults/fault.ts';
+import type { LegFigures } from './figures.ts';
 import { gather } from './gather.ts';
 import { Observers } from './observers.ts';
 import { Plan } from './plan.ts';
-import type { LegFigures } from './report.ts';
 import { readFigures } from './served.ts';
 import { storm } from './storm.ts';
 import type { Topology } from './world/redis-site.ts';
@@ -17,6 +17,8 @@ import { World } from './world/world.ts';
 
 export interface LegOptions {
   readonly topology: Topology;
+  /** What it is called in a report. */
+  readonly setting: string;
   readonly seconds: number;
   /** Faults, after which it ends early. */
   readonly most: number;
@@ -24,6 +26,8 @@ export interface LegOptions {
   readonly nodes: number;
   readonly owners: number;
   readonly faults: readonly Fault[];
+  /** Those with which it begins. */
+  readonly first: readonly Fault[];
   readonly say: (line: string) => void;
   /** Told of the logs of all nodes where the run itself fails. */
   readonly onBreakdown?: (logs: readonly string[]) => Promise<void>;
@@ -61,21 +65,25 @@ export async function runLeg(options: LegOptions): Promise<LegResult> {
   }
 }
 
-async function throughFaults(world: World, { topology, seconds, most, seed, faults, say }: LegOptions): Promise<LegResult> {
+async function throughFaults(world: World, { topology, setting, seconds, most, seed, faults, first, say }: LegOptions): Promise<LegResult> {
   const diary = new Diary();
+  const leftOut = leftOutOf(faults, world);
+  for (const [kind, why] of leftOut) say(`Redis ${topology}: left out: ${kind} (${why})`);
   const observers = new Observers(world, readsPerSecond);
   await observers.start();
   const begun = Date.now();
   const progress = new Repeating('progress', () => 10_000, async () => say(progressOf(world, diary, observers)), () => undefined);
   await progress.start();
-  await storm(world, new Plan(seed, faults), diary, { until: begun + seconds * 1000, faults: most }, (what) => say(`  ${what}`));
+  await storm(world, new Plan(seed, faults, first), diary, { until: begun + seconds * 1000, faults: most }, (what) => say(`  ${what}`));
   const stormSeconds = (Date.now() - begun) / 1000;
   await progress.stop();
   say(`Redis ${topology}: the last of ${diary.total} faults is over; ${convergenceMs / 1000} s to converge`);
   const evidence = await converged(world, diary, observers);
   const examination = await examine(evidence);
   observers.disconnect();
-  return { diary, evidence, figures: { ...examination, faults: diary.faults, reads: readFigures(evidence), seconds: stormSeconds } };
+  const { faults: inflicted, missed } = diary;
+  const figures = { ...examination, setting, seconds: stormSeconds, kinds: faults.map(({ kind }) => kind), faults: inflicted, missed, leftOut, reads: readFigures(evidence) };
+  return { diary, evidence, figures };
 }
 
 /** The operator goes first: what he would repair now shall be seen. */

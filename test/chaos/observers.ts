@@ -5,6 +5,7 @@ import type { Provider } from '../harness/provider/provider.ts';
 import { startReaders, type Readers, type ReadsReport } from '../harness/readers.ts';
 import { attemptsKept } from './checker/kept-answers.ts';
 import { RedisSampler } from './checker/redis-sampler.ts';
+import type { Interval } from './evidence.ts';
 import { ReadLog } from './read-log.ts';
 import { Presence } from './world/presence.ts';
 import type { World } from './world/world.ts';
@@ -22,6 +23,8 @@ export class Observers {
   readonly sampler: RedisSampler;
   readonly presence: Presence;
   readonly #operator: Repeating;
+  readonly #begunAt = Date.now();
+  #endedAt: number | undefined;
 
   constructor(world: World, readsPerSecond: number) {
     const { population } = world;
@@ -32,6 +35,11 @@ export class Observers {
     const kept = (): Promise<ReadonlySet<string>> => attemptsKept({ redis: this.redis, redisPrefix, journalFolders: world.journalFolders, seenOnDisk: world.seenOnDisk });
     // While a store is away he cannot do anything either.
     this.#operator = new Repeating('operator', () => operatorEveryMs, async () => { await population.consentAgain(kept); }, () => undefined);
+  }
+
+  /** While callers read, or until now. */
+  get watched(): Interval {
+    return { from: this.#begunAt, until: this.#endedAt ?? Date.now() };
   }
 
   async start(): Promise<void> {
@@ -48,6 +56,7 @@ export class Observers {
   async stop(): Promise<ReadsReport> {
     await this.dismissOperator();
     const reads = await this.readers.stop();
+    this.#endedAt = Date.now();
     await this.presence.stop();
     await this.sampler.stop();
     return reads;

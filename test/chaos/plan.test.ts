@@ -38,6 +38,32 @@ describe('A plan', () => {
     }
   });
 
+  it('begins with what is wanted, one pair each, and nothing has a second turn for it', () => {
+    const wanted = [faults.find(({ kind }) => kind === 'MySQL is frozen')!, faults.find(({ kind }) => kind === 'Redis is frozen')!];
+    for (let seed = 0; seed < 50; seed++) {
+      const plan = new Plan(seed, faults, wanted);
+      const drawn = Array.from({ length: 100 }, () => plan.next());
+      expect(drawn.slice(0, 2).map(({ first }) => first.fault)).toEqual(wanted);
+      for (const { first, second } of drawn) expect(first.fault.family).not.toBe(second.fault.family);
+      const ofMySql = drawn.flatMap(({ first, second }) => [first.fault, second.fault]).filter(({ family }) => family === 'mysql').map(({ kind }) => kind);
+      expect(new Set(ofMySql.slice(0, 5)).size).toBe(5);
+    }
+  });
+
+  it('is the same from one version to the next, as long as the faults are', () => {
+    const few = [['mysql', 'a'], ['mysql', 'b'], ['redis', 'c'], ['process', 'd'], ['process', 'e'], ['point', 'f']].map(([family, kind]) => ({ family, kind, inflict: () => Promise.resolve(true) }) as Fault);
+    expect(kinds(20261128, 3, few)).toMatchInlineSnapshot(`
+      [
+        "f 188736795 1129 638",
+        "b 986060978",
+        "c 279068118 1067 540",
+        "f 300917228",
+        "c 1307578250 253 642",
+        "f 2034840105",
+      ]
+    `);
+  });
+
   it('pairs what there is where there is one family only', () => {
     const { first, second } = new Plan(1, faults.filter(({ family }) => family === 'disk')).next();
     expect([first.fault.family, second.fault.family]).toEqual(['disk', 'disk']);

@@ -25,18 +25,24 @@ export class Plan {
   readonly #random: Random;
   readonly #faults: readonly Fault[];
   readonly #decks = new Map<Family, Fault[]>();
+  readonly #first: Fault[];
 
-  /** @throws RangeError where the faults are of one family only: two that act on the same thing are no pair */
-  constructor(seed: number, faults: readonly Fault[]) {
+  /**
+   * @param first with which the first episodes begin, one each
+   * @throws RangeError where there is no fault
+   */
+  constructor(seed: number, faults: readonly Fault[], first: readonly Fault[] = []) {
     this.#random = new Random(seed);
     this.#faults = faults;
+    this.#first = [...first];
     if (new Set(faults.map(({ family }) => family)).size === 0) throw new RangeError('there is no fault to plan');
   }
 
   next(): Episode {
-    const first = this.#family([]);
+    const wanted = this.#first.shift();
+    const first = wanted?.family ?? this.#family([]);
     const second = this.#family([first]);
-    return { first: this.#draw(first), second: this.#draw(second), offsetMs: this.#random.between(0, 1500), pauseMs: this.#random.between(200, 1200) };
+    return { first: this.#draw(first, wanted), second: this.#draw(second), offsetMs: this.#random.between(0, 1500), pauseMs: this.#random.between(200, 1200) };
   }
 
   /** Another than `taken`, where there is another. */
@@ -48,11 +54,13 @@ export class Plan {
     return choice.find((family) => (left -= weights[family]) < 0) ?? choice[choice.length - 1] as Family;
   }
 
-  #draw(family: Family): Planned {
+  /** @param wanted rather than the uppermost of the deck */
+  #draw(family: Family, wanted?: Fault): Planned {
     let deck = this.#decks.get(family) ?? [];
     if (deck.length === 0) deck = this.#random.shuffled(this.#faults.filter((fault) => fault.family === family));
-    const [fault, ...rest] = deck as [Fault, ...Fault[]];
-    this.#decks.set(family, rest);
+    const [uppermost] = deck as [Fault, ...Fault[]];
+    const fault = wanted ?? uppermost;
+    this.#decks.set(family, deck.filter((other) => other !== fault));
     return { fault, seed: this.#random.between(0, 2 ** 31) };
   }
 }

@@ -3,9 +3,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { controls } from '../chaos/controls/all.ts';
 import { trialOf, type Trial } from '../chaos/controls/trial.ts';
 import type { Finding } from '../chaos/evidence.ts';
-import { verdictOf, type LegFigures } from '../chaos/report.ts';
+import type { LegFigures } from '../chaos/figures.ts';
 import { guards } from '../chaos/sabotage/guards.ts';
 import { floor } from '../chaos/storms.ts';
+import { verdictOf } from '../chaos/verdict.ts';
 
 /** For the start of three clusters, and for what may take its time in them. */
 const trialTimeoutMs = 120_000;
@@ -26,7 +27,7 @@ describe.each(controls.map((control) => [control.guard, control] as const))('the
   });
 
   it('has too little traffic in that to be the result of a run, though nothing is violated', () => {
-    expect(verdictOf({ ...trial.guarded, floor, seed: 0, nodes: control.nodes, owners: 1, setting: '' })).toMatchObject({ kind: 'no result', exitCode: 1 });
+    expect(verdictOf({ ...trial.guarded, legs: [trial.guarded], floor, seed: 0, nodes: control.nodes, owners: 1 })).toMatchObject({ kind: 'no result', exitCode: 1 });
   });
 
   if (beside.length > 0) {

@@ -66,6 +66,7 @@ export class CheckedRun {
     const [lost, renewed] = await this.#settle();
     const log = new ReadLog();
     const owners = [...new Set(this.grants.map(({ owner }) => owner))];
+    const from = Date.now();
     const readers = startReaders({ urls: [this.#balancer.url], owners, ratePerSecond: 60, judge: this.#judge, onRead: log.note });
     const sampler = new RedisSampler(this.redis, redisPrefix, () => owners);
     sampler.start();
@@ -76,8 +77,9 @@ export class CheckedRun {
     await vi.waitUntil(async () => (await this.#stateOf(lost)) === 'in_doubt' && (await this.#refreshes()) >= 10, patient);
     await sleep(500);
     const reads = await readers.stop();
+    const watched = { from, until: Date.now() };
     await sampler.stop();
-    const evidence = this.#evidence({ reads, answers: log.answers, poolWatch: sampler });
+    const evidence = this.#evidence({ reads, answers: log.answers, watched, poolWatch: sampler });
     this.evidence = { ...evidence, seenOnDisk: (await readKept(evidence)).answers.map(({ attempt }) => attempt) };
   }
 
@@ -132,7 +134,7 @@ export class CheckedRun {
     return Number((await this.stores.query<{ n: number }>('SELECT COUNT(*) AS n FROM tsttoken WHERE parenttokendid IS NOT NULL'))[0]!.n);
   }
 
-  #evidence(seen: Pick<Evidence, 'reads' | 'answers' | 'poolWatch'>): Evidence {
+  #evidence(seen: Pick<Evidence, 'reads' | 'answers' | 'watched' | 'poolWatch'>): Evidence {
     const { nodes } = this;
     return {
       ...seen,

@@ -1,4 +1,4 @@
-import type { Check, Evidence, Finding } from '../evidence.ts';
+import type { Check, Evidence, Finding, Interval } from '../evidence.ts';
 import { answersMoveForward } from './answers-move-forward.ts';
 import { claimedBeforeSent } from './claimed-before-sent.ts';
 import { converged } from './converged.ts';
@@ -41,10 +41,15 @@ const afterwards: readonly Check[] = [
   noSecretInClear,
 ];
 
+/** Those whose cases chance brings: an answer seen on a disk at a point that was drawn, a token that came to be in doubt, a refusal. */
+const occasional: ReadonlySet<Check> = new Set([seenAnswersRecorded, noAnswerLost, lossesWereTold, endsDeserved]);
+
 /** All that was found out, and what a report says beside it. */
 export interface Examination {
   readonly findings: readonly Finding[];
-  /** Tokens that were replaced by a new one. */
+  /** For how long callers read. */
+  readonly watchedSeconds: number;
+  /** Tokens that were replaced by a new one in that time. */
   readonly refreshes: number;
   readonly doubts: readonly Doubt[];
   readonly excused: Excused;
@@ -57,11 +62,13 @@ export async function examine(evidence: Evidence): Promise<Examination> {
   await evidence.stopNodes();
   const ledger = await readLedger(evidence.record);
   const findings: Finding[] = [];
-  for (const check of afterwards) findings.push(await check(evidence, ledger));
+  for (const check of afterwards) findings.push({ ...(await check(evidence, ledger)), isOccasional: occasional.has(check) });
   findings.push(alive);
-  return { findings, refreshes: refreshesIn(ledger), doubts: doubtsOf(ledger, Date.now()), excused: excusedReads(evidence, ledger) };
+  const { from, until } = evidence.watched;
+  return { findings, watchedSeconds: (until - from) / 1000, refreshes: refreshesIn(ledger, evidence.watched), doubts: doubtsOf(ledger, Date.now()), excused: excusedReads(evidence, ledger) };
 }
 
-function refreshesIn({ rows }: Ledger): number {
-  return rows.filter(({ parent }) => parent !== null).length;
+/** By when what they brought was recorded. */
+export function refreshesIn({ history }: Pick<Ledger, 'history'>, { from, until }: Interval): number {
+  return history.changes.filter((change) => change.from === undefined && change.parent !== null && change.at >= from && change.at <= until).length;
 }

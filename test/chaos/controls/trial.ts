@@ -4,9 +4,9 @@ import { installHistory } from '../checker/history.ts';
 import { readLedger } from '../checker/ledger.ts';
 import { Diary } from '../diary.ts';
 import type { Evidence, Finding } from '../evidence.ts';
+import type { LegFigures } from '../figures.ts';
 import { gather } from '../gather.ts';
 import { Observers } from '../observers.ts';
-import type { LegFigures } from '../report.ts';
 import type { Guard } from '../sabotage/guards.ts';
 import { readFigures } from '../served.ts';
 import { World } from '../world/world.ts';
@@ -51,9 +51,9 @@ export async function trialOf(control: Control): Promise<Trial> {
 
 /** As of a run that consists of the temptation. */
 async function figuresOf({ temptation }: Control, evidence: Evidence): Promise<LegFigures> {
-  const times = evidence.answers.map(({ sentAt }) => sentAt);
-  const seconds = (Math.max(...times) - Math.min(...times)) / 1000;
-  return { ...(await examine(evidence)), reads: readFigures(evidence), faults: new Map([[temptation, 1]]), seconds };
+  const examination = await examine(evidence);
+  const faults = { kinds: [temptation], faults: new Map([[temptation, 1]]), missed: new Map<string, number>(), leftOut: new Map<string, string>() };
+  return { ...examination, ...faults, setting: 'Redis alone', seconds: examination.watchedSeconds, reads: readFigures(evidence) };
 }
 
 /** None is still running when one has failed. */

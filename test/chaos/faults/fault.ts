@@ -25,6 +25,8 @@ export interface Fault {
   /** What is said of it in a table: `the master is killed`. */
   readonly kind: string;
   readonly family: Family;
+  /** Why it can never be done in this world; undefined where it can. */
+  readonly obstacle?: (world: World) => string | undefined;
   /** @returns false where it could not be done this time, as when nothing came to the point */
   readonly inflict: (scene: Scene) => Promise<boolean>;
 }
@@ -47,6 +49,14 @@ export function onMember(family: Family, kind: string, choose: Choice, work: (me
       return true;
     },
   };
+}
+
+/** Why which kinds can never be done in this world, by kind. */
+export function leftOutOf(faults: readonly Fault[], world: World): Map<string, string> {
+  return new Map(faults.flatMap(({ kind, obstacle }) => {
+    const why = obstacle?.(world);
+    return why === undefined ? [] : [[kind, why] as const];
+  }));
 }
 
 /** For faults that can always be done. */

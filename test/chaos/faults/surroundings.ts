@@ -12,7 +12,7 @@ export const surroundingFaults: readonly Fault[] = [
   onMember('clock', 'the master\'s clock is minutes behind', theMaster, (member, scene) => offClock(member, scene, -1)),
   onMember('clock', 'a follower\'s clock is minutes ahead', aFollower, (member, scene) => offClock(member, scene, 1)),
   onMember('clock', 'a follower\'s clock is minutes behind', aFollower, (member, scene) => offClock(member, scene, -1)),
-  { family: 'disk', kind: 'the disk of the master\'s journal is full', inflict: fillDisk },
+  { family: 'disk', kind: 'the disk of the master\'s journal is full', obstacle: noDisk, inflict: fillDisk },
   { family: 'election', kind: 'there is no election: every node that asks gets the lease', inflict: noElection },
 ];
 
@@ -21,6 +21,11 @@ async function offClock({ node }: Member, { world, random }: Scene, sign: 1 | -1
   await writeFile(file, String(sign * random.between(60_000, 600_000)));
   await sleep(random.between(1000, 6000));
   await rm(file, { force: true });
+}
+
+/** The right to mount is that of the run, so it is the same for all disks. */
+function noDisk({ members }: Scene['world']): string | undefined {
+  return members.map(({ disk }) => disk.obstacle).find((why) => why !== undefined);
 }
 
 async function fillDisk({ world, random }: Scene): Promise<boolean> {

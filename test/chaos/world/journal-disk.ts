@@ -10,16 +10,20 @@ const sizeKiB = 8 * 1024;
 export class JournalDisk {
   readonly folder: string;
   readonly #mount: string;
-  /** Whether it can be filled: mounting takes a right that not everybody has. */
-  readonly canFill: boolean;
+  /** Why it cannot be filled, as mounting takes a right that not everybody has; undefined where it can. */
+  readonly obstacle: string | undefined;
   readonly #guard: ChildProcess | undefined;
 
   constructor(mount: string) {
     mkdirSync(mount, { recursive: true });
     this.#mount = mount;
     this.folder = join(mount, 'journal');
-    this.canFill = mountTmpfs(mount);
+    this.obstacle = mountTmpfs(mount);
     this.#guard = this.canFill ? guard(mount) : undefined;
+  }
+
+  get canFill(): boolean {
+    return this.obstacle === undefined;
   }
 
   /** Leaves not a byte: whatever is written now fails with ENOSPC. */
@@ -44,12 +48,15 @@ export class JournalDisk {
   }
 }
 
-function mountTmpfs(folder: string): boolean {
+/** @returns why not; undefined where it is mounted */
+function mountTmpfs(folder: string): string | undefined {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKiB}k,mode=0700`, 'none', folder], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKiB}k,mode=0700`, 'none', folder], { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+    return undefined;
+  } catch (error) {
+    const { stderr, message } = error as Error & { readonly stderr?: string };
+    const [first = ''] = (stderr ?? '').trim().split('\n');
+    return `nothing can be mounted: ${first === '' ? message : first.replace(`${folder}: `, '')}`;
   }
 }
 

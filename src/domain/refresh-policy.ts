@@ -14,13 +14,18 @@ export type NextStep =
   /** The answer is not known: settled by the provider's policy. */
   | { readonly step: 'doubt' };
 
-/**
- * @param failures how many attempts of this row failed in a row, this one included
- * @param now epoch ms
- */
-export function afterFailure(failure: RefreshFailure, owner: Owner, failures: number, now: number): NextStep {
+/** Attempts of one row, this one included. */
+export interface FailureCounts {
+  /** That failed in a row. */
+  readonly failures: number;
+  /** Of these, those that heard `invalid_grant`, as far as is known. */
+  readonly refusals: number;
+}
+
+/** @param now epoch ms */
+export function afterFailure(failure: RefreshFailure, owner: Owner, { failures, refusals }: FailureCounts, now: number): NextStep {
   if (failure.kind === 'in_doubt') return { step: 'doubt' };
-  if (failure.kind === 'invalid_grant' && failures >= confirmationsOfInvalidGrant) return { step: 'bury' };
+  if (failure.kind === 'invalid_grant' && refusals >= confirmationsOfInvalidGrant) return { step: 'bury' };
   if (failures > owner.retryMax) return { step: 'stop' };
   const wait = failure.kind === 'unavailable' ? Math.max(owner.retryDelayMs, failure.retryAfterMs ?? 0) : owner.retryDelayMs;
   return { step: 'retry', atMs: now + wait, attempt: failures };

@@ -38,6 +38,8 @@ const statusAfter = { retry: statuses.refreshFailed, stop: statuses.stopped, bur
 /** Decides and writes what becomes of a token after a failed attempt, and tells people. */
 export class FailureSettler {
   readonly #parts: FailureParts;
+  /** How often this node heard `invalid_grant` for a row that is still tried. The next master hears it anew: a grant is rather kept too long. */
+  readonly #refusals = new Map<number, number>();
 
   constructor(parts: FailureParts) {
     this.#parts = parts;
@@ -46,7 +48,8 @@ export class FailureSettler {
   async settle({ owner, token }: Subject, claim: Claim, failure: RefreshFailure, withdrawn: boolean): Promise<RefreshResult> {
     const refusal = failure.kind === 'invalid_client' ? this.#parts.holds.refused(owner, token) : undefined;
     const failures = Math.max(token.retryCount + 1, refusal?.count ?? 0);
-    const next = afterFailure(failure, owner, failures, Math.floor(this.#parts.clock.now()));
+    const next = afterFailure(failure, owner, { failures, refusals: this.#refusalsOf(token, failure) }, Math.floor(this.#parts.clock.now()));
+    if (next.step === 'bury' || next.step === 'stop') this.#refusals.delete(token.version);
     if (refusal) this.#parts.holds.hold(owner, token, next.step === 'retry' ? next.atMs : Infinity);
     if (next.step === 'doubt') await this.doubt(owner, token, claim.attempt, failure);
     else await this.#release(owner, token, claim, failures, next, failure);
@@ -64,6 +67,7 @@ export class FailureSettler {
 
   clientWorks(owner: Owner, token: Token): void {
     this.#parts.holds.release(owner, token);
+    this.#refusals.delete(token.version);
   }
 
   /** Gives a withdrawn token back to callers, unless another attempt has begun meanwhile. */
@@ -77,6 +81,14 @@ export class FailureSettler {
       if (!(error instanceof StoreUnavailable)) throw error;
       logger.warn({ owner: owner.id, version }, 'A token goes back to callers later, by the reconciler');
     }
+  }
+
+  #refusalsOf({ version, retryCount }: Token, { kind }: RefreshFailure): number {
+    // After a restart of the pool it is all new.
+    if (retryCount === 0) this.#refusals.delete(version);
+    const refusals = (this.#refusals.get(version) ?? 0) + (kind === 'invalid_grant' ? 1 : 0);
+    if (refusals > 0) this.#refusals.set(version, refusals);
+    return refusals;
   }
 
   async #release(owner: Owner, token: Token, claim: Claim, failures: number, next: Exclude<NextStep, { step: 'doubt' }>, failure: RefreshFailure): Promise<void> {

@@ -16,26 +16,27 @@ const unavailable = (retryAfterMs: number | null): RefreshFailure => ({ kind: 'u
 
 describe('after a failed refresh', () => {
   test.each([['unreachable', unreachable], ['invalid_client', invalidClient], ['refused', refused], ['unavailable', unavailable(null)]] as const)('%s is retried after the delay of the owner, as often as it allows, then stops', (_kind, failure) => {
-    for (const failures of [1, 2, 3]) expect(afterFailure(failure, owner, failures, now)).toEqual({ step: 'retry', atMs: now + 1_000, attempt: failures });
-    expect(afterFailure(failure, owner, 4, now)).toEqual({ step: 'stop' });
+    for (const failures of [1, 2, 3]) expect(afterFailure(failure, owner, { failures, refusals: 0 }, now)).toEqual({ step: 'retry', atMs: now + 1_000, attempt: failures });
+    expect(afterFailure(failure, owner, { failures: 4, refusals: 0 }, now)).toEqual({ step: 'stop' });
   });
 
   test('an owner without retries stops at the first failure', () => {
-    expect(afterFailure(unreachable, { ...owner, retryMax: 0 }, 1, now)).toEqual({ step: 'stop' });
+    expect(afterFailure(unreachable, { ...owner, retryMax: 0 }, { failures: 1, refusals: 0 }, now)).toEqual({ step: 'stop' });
   });
 
   test('a provider that says when to come back is left alone until then, and never asked sooner than the owner wants', () => {
-    expect(afterFailure(unavailable(30_000), owner, 1, now)).toMatchObject({ atMs: now + 30_000 });
-    expect(afterFailure(unavailable(10), owner, 1, now)).toMatchObject({ atMs: now + 1_000 });
+    expect(afterFailure(unavailable(30_000), owner, { failures: 1, refusals: 0 }, now)).toMatchObject({ atMs: now + 30_000 });
+    expect(afterFailure(unavailable(10), owner, { failures: 1, refusals: 0 }, now)).toMatchObject({ atMs: now + 1_000 });
   });
 
   test('invalid_grant is heard twice before the grant is declared dead', () => {
-    expect(afterFailure(invalidGrant, owner, 1, now)).toMatchObject({ step: 'retry' });
-    expect(afterFailure(invalidGrant, owner, 2, now)).toEqual({ step: 'bury' });
+    expect(afterFailure(invalidGrant, owner, { failures: 1, refusals: 1 }, now)).toMatchObject({ step: 'retry' });
+    expect(afterFailure(invalidGrant, owner, { failures: 2, refusals: 2 }, now)).toEqual({ step: 'bury' });
+    expect(afterFailure(invalidGrant, owner, { failures: 3, refusals: 1 }, now), 'after failures of other kinds').toMatchObject({ step: 'retry' });
   });
 
   test('an answer that is not known leaves doubt, however often it failed before: it is never a plain retry', () => {
-    for (const failures of [1, 4, 100]) expect(afterFailure(inDoubt, owner, failures, now)).toEqual({ step: 'doubt' });
+    for (const failures of [1, 4, 100]) expect(afterFailure(inDoubt, owner, { failures, refusals: 0 }, now)).toEqual({ step: 'doubt' });
   });
 });
 

@@ -1,5 +1,7 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
+import type { RefreshFailure } from '../../src/domain/refresh-outcome.ts';
+import type { Subject } from '../../src/pool/refresh-subject.ts';
 import { useRedis } from '../harness/redis.ts';
 import { newAttempt, useTokenDatabase } from '../mysql/token-database.ts';
 import { useClients } from '../redis/clients.ts';
@@ -25,4 +27,33 @@ test('a token is not given back to callers after the next attempt on it has begu
   await verbs.failures.republish(owner, version);
   const ready = (await verbs.livePool.tokensOf(owner.id)).filter(({ phase }) => phase === 'ready');
   expect(ready).toEqual([]);
+});
+
+describe('a grant', () => {
+  /** What the row is after these answers of its provider, one attempt each. */
+  async function stateAfter(...failures: readonly RefreshFailure[]): Promise<unknown> {
+    const ownerDid = await database().addOwner({ retrymax: 5 });
+    const version = await database().addToken(ownerDid);
+    const owner = await verbs.owners.byDid(database().db, ownerDid);
+    const epoch = await verbs.terms.begin(10_000);
+    for (const failure of failures) {
+      const token = await database().token(version);
+      const claim = { version, ownerDid, attempt: newAttempt(), epoch };
+      expect(await verbs.claims.claim(token, claim)).toBe('claimed');
+      await verbs.failures.settle({ kind: 'subject', owner: owner!, token, siblings: [token] } as Subject, claim, failure, false);
+    }
+    return (await database().row(version))['state'];
+  }
+
+  const unavailable: RefreshFailure = { kind: 'unavailable', status: 503, retryAfterMs: null, detail: '' };
+  const invalidGrant: RefreshFailure = { kind: 'invalid_grant', status: 400, detail: '' };
+
+  test('is dead when invalid_grant was heard twice, whatever else was heard between', async () => {
+    expect(await stateAfter(invalidGrant, invalidGrant)).toBe('dead');
+    expect(await stateAfter(invalidGrant, unavailable, invalidGrant)).toBe('dead');
+  });
+
+  test('is not dead when it was heard once, after another failure', async () => {
+    expect(await stateAfter(unavailable, invalidGrant)).toBe('idle');
+  });
 });

@@ -39,7 +39,6 @@ import { Readiness } from './runtime/readiness.ts';
 export const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 
 const clockEveryMs = 10_000;
-const journalEveryMs = 60_000;
 /** What this node recorded as master and Redis did not take is published, whoever is master now. */
 const publishMissedEveryMs = 500;
 /** To MySQL, that wait for this node to become master. */
@@ -96,7 +95,7 @@ function inOrder(ground: Ground, verbs: Verbs, elector: Elector | undefined, sub
     atStart('advice', () => advise(config, writes, log)),
     new Repeating('clock', () => clockEveryMs, () => followDatabase(stores, clock), failed('Reading the time of the database')),
     warmUp,
-    ...(elector ? [new Repeating('missed publications', () => publishMissedEveryMs, (signal) => verbs.publisher.retry(signal), failed('Publishing what Redis had missed')), new Repeating('journal', () => journalEveryMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
+    ...(elector ? [new Repeating('missed publications', () => publishMissedEveryMs, (signal) => verbs.publisher.retry(signal), failed('Publishing what Redis had missed')), new Repeating('journal', () => replay.pauseMs, (signal) => replay.replay(signal), failed('Replaying the journal'))] : []),
     ...admin,
     together('callers and refreshes', [...application, attemptsEnd('attempts', config.http.shutdownGrace)]),
     atStop('balancers', () => readiness.untilNoticed()),

@@ -21,17 +21,30 @@ export interface ReplayParts {
 
 const lookedUpAtOnce = 500;
 
+/** Until the next round, ms. */
+const usualPauseMs = 60_000;
+/** The same where MySQL was away: nobody waits for longer for an answer than `longestRequestMs`. */
+const pauseAfterFailureMs = 5000;
+
 /** Brings into the record what this machine's journal kept and nobody recorded, and removes journals that are no longer needed. */
 export class JournalReplay {
   readonly #parts: ReplayParts;
+  #isBehind = false;
 
   constructor(parts: ReplayParts) {
     this.#parts = parts;
   }
 
+  /** How long to wait for the next round, ms. */
+  get pauseMs(): number {
+    return this.#isBehind ? pauseAfterFailureMs : usualPauseMs;
+  }
+
   /** Ends after the answer it is at when `signal` aborts: what is left stays in the journal. */
   async replay(signal: AbortSignal): Promise<void> {
+    this.#isBehind = true;
     await this.#counted('read', signal, () => this.#recordMissing(signal));
+    this.#isBehind = false;
     if (signal.aborted) return;
     await this.#counted('clear', signal, () => discardSettled(this.#parts.folder, async (attempt) => {
       signal.throwIfAborted();

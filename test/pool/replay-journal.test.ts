@@ -4,9 +4,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { StoreUnavailable } from '../../src/domain/errors.ts';
 import { Secret } from '../../src/domain/secret.ts';
 import { AttemptRecorder } from '../../src/journal/attempt-recorder.ts';
 import { Journal } from '../../src/journal/journal.ts';
+import type { Database } from '../../src/mysql/connection.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { JournalReplay, type ReplayParts } from '../../src/pool/replay-journal.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
@@ -121,4 +123,19 @@ test('an answer whose record the database has lost, as in a failover, is recorde
   await database().rows.query("UPDATE tsttoken SET isvalid = 1, state = 'sending' WHERE tokendid = ?", [kept!.version]);
   await replay.replay(goesOn);
   expect(await recorded([kept!])).toBe(1);
+});
+
+test('a round for which the database was away is made again soon', async () => {
+  const [kept] = await keptInJournal(1);
+  const { host, user, password, schema } = database().schema;
+  const [there, away] = [database().db, database().open({ host, port: 1, user, password: new Secret(password), schema })];
+  let isAway = true;
+  const db: Database = { ...there, query: (statement, signal) => (isAway ? away : there).query(statement, signal) };
+  const replay = replayOf({ db });
+  await expect(replay.replay(goesOn)).rejects.toThrow(StoreUnavailable);
+  expect(replay.pauseMs).toBe(5000);
+  isAway = false;
+  await replay.replay(goesOn);
+  expect(replay.pauseMs).toBe(60_000);
+  expect((await database().row(kept!.version))['valid']).toBe(0);
 });

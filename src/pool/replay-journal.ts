@@ -23,7 +23,7 @@ const lookedUpAtOnce = 500;
 
 /** Until the next round, ms. */
 const usualPauseMs = 60_000;
-/** The same where MySQL was away: nobody waits for longer for an answer than `longestRequestMs`. */
+/** The same where MySQL was away: soon enough that an answer which is here is recorded before its token is told to be in doubt. */
 const pauseAfterFailureMs = 5000;
 
 /** Brings into the record what this machine's journal kept and nobody recorded, and removes journals that are no longer needed. */

@@ -22,7 +22,7 @@ export interface WarmUpParts {
   readonly record: Pick<PoolRecord, 'read'>;
   readonly cache: NearCache;
   readonly feedHealthy: () => boolean;
-  /** How long the start waits for the record, ms. */
+  /** How long the start waits for the record, ms, once the database has answered. */
   readonly patienceMs: number;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { CourierSetup } from '../src/assembly/courier-setup.ts';
 import { Secret } from '../src/domain/secret.ts';
 import { keptAnswers, readJournals } from '../src/journal/journal-reader.ts';
-import { unsealAnswer, type KeptAnswer } from '../src/journal/kept-answer.ts';
+import { isAnswer, unsealPending, type KeptAnswer, type Pending } from '../src/journal/kept-answer.ts';
 import { Courier } from '../src/oauth/courier.ts';
 import type { Errand } from '../src/oauth/errand.ts';
 import { KeyRing } from '../src/runtime/key-ring.ts';
@@ -92,16 +92,16 @@ function errandFor({ tokenUrl, tokenAuth, refreshToken }: IssuedGrant, attempt =
   return { attempt, version: 41 + Number(attempt.slice('attempt-'.length)), ownerDid: 7, issuedAt: 1000, tokenUrl, auth, refreshToken: new Secret(refreshToken), retryStatuses: [] };
 }
 
-const revealed = (answer: KeptAnswer | undefined) => [answer?.accessToken.reveal(), answer?.refreshToken?.reveal()];
+const revealed = (answer: Pending | undefined) => (answer && isAnswer(answer) ? [answer.accessToken.reveal(), answer.refreshToken?.reveal()] : answer);
 
 async function journalled(): Promise<KeptAnswer | undefined> {
   for await (const answer of keptAnswers(join(folder, 'journal'), ring)) return answer;
   return undefined;
 }
 
-async function pending(): Promise<KeptAnswer | undefined> {
-  const sealed = await client.hget('tps:{pending}', 'attempt-1');
-  return sealed === null ? undefined : unsealAnswer('attempt-1', sealed, ring);
+async function pending(attempt = 'attempt-1'): Promise<Pending | undefined> {
+  const sealed = await client.hget('tps:{pending}', attempt);
+  return sealed === null ? undefined : unsealPending(attempt, sealed, ring);
 }
 
 async function phases(): Promise<string[]> {
@@ -146,7 +146,7 @@ describe('The courier', () => {
     for (const secret of [...newest(), grant.refreshToken, grant.tokenAuth]) expect(kept).not.toContain(secret);
   });
 
-  it('records what was refused and what never left, and keeps no answer then', async () => {
+  it('records what was refused and what never left, and keeps word of it for the next master', async () => {
     const courier = await courierWith();
     provider.next({ kind: 'invalid-client' });
     expect(await courier.post(errandFor(grant))).toMatchObject({ kind: 'invalid_client', status: 401 });
@@ -154,7 +154,9 @@ describe('The courier', () => {
     expect(await courier.post(errandFor(grant, 'attempt-2'))).toMatchObject({ kind: 'unreachable' });
     await courier.stop();
     expect(await phases()).toEqual(['sending', 'refused', 'sending', 'not_left']);
-    expect(await client.exists('tps:{pending}')).toBe(0);
+    expect(await journalled()).toBeUndefined();
+    expect(await pending()).toMatchObject({ version: 42, ownerDid: 7, failure: { kind: 'invalid_client', status: 401 } });
+    expect(await pending('attempt-2')).toMatchObject({ version: 43, failure: { kind: 'unreachable' } });
   });
 
   it('carries out many errands at a time, each once', async () => {
@@ -322,6 +324,17 @@ describe('When the service is killed in the middle of a request', () => {
     expect(provider.account.presentations).toHaveLength(1);
     const kept = await allThatIsKept();
     for (const secret of [...newest(), grant.refreshToken, grant.tokenAuth]) expect(kept).not.toContain(secret);
+  });
+
+  it('and the provider refuses, there is word of that for the next master', async () => {
+    provider.next({ kind: 'hang', commits: false });
+    const { service, courierPid } = await serviceWith(errandFor(grant));
+    await expect.poll(() => provider.account.presentations.length, { timeout: 5000 }).toBe(1);
+    service.kill('SIGKILL');
+    await once(service, 'exit');
+    provider.release();
+    await expect.poll(() => isAlive(courierPid), { timeout: 5000 }).toBe(false);
+    expect(await pending()).toMatchObject({ attempt: 'attempt-1', failure: { kind: 'unavailable', status: 503 } });
   });
 
   it('and the provider never answers, the courier ends all the same', async () => {

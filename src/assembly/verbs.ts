@@ -7,6 +7,7 @@ import { CommandHandler } from '../pool/master-commands.ts';
 import { PoolPlanner } from '../pool/pool-planner.ts';
 import { PoolRecord } from '../pool/pool-record.ts';
 import { AnswerRedeemer } from '../pool/redeem-answer.ts';
+import { FailureRedeemer } from '../pool/redeem-failure.ts';
 import { SubjectReader } from '../pool/refresh-subject.ts';
 import { TokenRefresher } from '../pool/refresh-token.ts';
 import { PoolRestarter } from '../pool/restart-pool.ts';
@@ -25,6 +26,7 @@ export interface Verbs {
   readonly alarms: Alarms;
   readonly redeemer: AnswerRedeemer;
   readonly failures: FailureSettler;
+  readonly failureRedeemer: FailureRedeemer;
   readonly planner: PoolPlanner;
   readonly refresher: TokenRefresher;
   readonly handler: CommandHandler;
@@ -50,7 +52,8 @@ export function buildVerbs(ground: Ground): Verbs {
   const alarms = new Alarms(db, notifier, logger);
   const lapses = new LapseReporter({ db, notifier, metrics, logger });
   const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, databaseShare, lapses, defaultLifetimeMs: config.refresh.defaultLifetime });
-  const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger });
+  const failures = new FailureSettler({ db, tokens, claims, outcomes, pending, publisher, scheduler, holds, alarms, clock, logger });
+  const failureRedeemer = new FailureRedeemer({ db, owners, tokens, pending, failures });
   const subjects = new SubjectReader({ db, owners, tokens, changes, holds, scheduler, clock, logger });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const refresher = new TokenRefresher({
@@ -74,5 +77,5 @@ export function buildVerbs(ground: Ground): Verbs {
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, livePool, publisher, feed, logger: logging.logger('pool.restart') });
   const handler = new CommandHandler(refresher, restarter, db, owners, tokens, logging.logger('pool.command'));
   const record = new PoolRecord(db, owners, tokens, clock);
-  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, planner, refresher, handler, record, holds, lapses };
+  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, failureRedeemer, planner, refresher, handler, record, holds, lapses };
 }

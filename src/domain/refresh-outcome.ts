@@ -24,5 +24,8 @@ export type RefreshFailure =
   /** Something left and no answer could be read: whether the provider used the refresh token is not known. */
   | { readonly kind: 'in_doubt'; readonly status: number | null; readonly detail: string };
 
+/** One after which the refresh token is as good as before, or is refused for good: nothing that could be lost. */
+export type KnownFailure = Exclude<RefreshFailure, { readonly kind: 'in_doubt' }>;
+
 /** What the token endpoint said to one request. */
 export type TokenAnswer = { readonly kind: 'granted'; readonly grant: Grant } | RefreshFailure;

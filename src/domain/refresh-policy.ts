@@ -1,5 +1,5 @@
 import type { Owner, ProviderPolicy } from './owner.ts';
-import type { RefreshFailure } from './refresh-outcome.ts';
+import type { KnownFailure, RefreshFailure } from './refresh-outcome.ts';
 
 /** How often `invalid_grant` must be heard before a grant is declared dead. */
 const confirmationsOfInvalidGrant = 2;
@@ -23,6 +23,8 @@ export interface FailureCounts {
 }
 
 /** @param now epoch ms */
+export function afterFailure(failure: KnownFailure, owner: Owner, counts: FailureCounts, now: number): Exclude<NextStep, { readonly step: 'doubt' }>;
+export function afterFailure(failure: RefreshFailure, owner: Owner, counts: FailureCounts, now: number): NextStep;
 export function afterFailure(failure: RefreshFailure, owner: Owner, { failures, refusals }: FailureCounts, now: number): NextStep {
   if (failure.kind === 'in_doubt') return { step: 'doubt' };
   if (failure.kind === 'invalid_grant' && refusals >= confirmationsOfInvalidGrant) return { step: 'bury' };

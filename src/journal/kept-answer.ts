@@ -1,30 +1,42 @@
+import type { Grant, KnownFailure } from '../domain/refresh-outcome.ts';
 import { Secret } from '../domain/secret.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 
-/** A granted answer on its way into the system of record: all that is needed to record it, by attempt id. */
-export interface KeptAnswer {
+/** Which attempt it is, of which row, and since when it is under way. */
+export interface Attempt {
   readonly attempt: string;
   /** The row whose refresh token was presented. */
   readonly version: number;
   readonly ownerDid: number;
-  /** When the request was handed over, epoch ms by the cluster's clock: the new token lives from then at the earliest. */
+  /** When the request was handed over, epoch ms by the cluster's clock: a new token lives from then at the earliest. */
   readonly issuedAt: number;
-  readonly accessToken: Secret;
-  /** null: the one that was presented stays valid. */
-  readonly refreshToken: Secret | null;
-  /** ms; null where the answer gave no lifetime. */
-  readonly validityMs: number | null;
 }
 
-/** The form for Redis; it can be read only as the answer to its own attempt. */
-export function sealAnswer(answer: KeptAnswer, ring: KeyRing): string {
+/** A granted answer on its way into the system of record: all that is needed to record it. */
+export interface KeptAnswer extends Attempt, Grant {}
+
+/** Word that a request failed and did not use the refresh token, on the same way: without it the token would be in doubt. */
+export interface KeptFailure extends Attempt {
+  readonly failure: KnownFailure;
+}
+
+/** What is pending in Redis, by attempt, until the system of record has it. */
+export type Pending = KeptAnswer | KeptFailure;
+
+export function isAnswer(pending: Pending): pending is KeptAnswer {
+  return 'accessToken' in pending;
+}
+
+/** The form for Redis; it can be read only as the end of its own attempt. */
+export function sealPending(pending: Pending, ring: KeyRing): string {
   if (!ring.seals) throw new TypeError('A key ring without a key cannot keep an answer');
-  return ring.seal(writeAnswer(answer), `pending:${answer.attempt}`);
+  return ring.seal(isAnswer(pending) ? writeAnswer(pending) : JSON.stringify(pending), placeOf(pending.attempt));
 }
 
 /** @throws Unsealable, SyntaxError */
-export function unsealAnswer(attempt: string, sealed: string, ring: KeyRing): KeptAnswer {
-  return readAnswer(ring.unseal(sealed, `pending:${attempt}`));
+export function unsealPending(attempt: string, sealed: string, ring: KeyRing): Pending {
+  const text = ring.unseal(sealed, placeOf(attempt));
+  return 'failure' in (JSON.parse(text) as object) ? (JSON.parse(text) as KeptFailure) : readAnswer(text);
 }
 
 /** In the clear: to be sealed by the one who keeps it. */
@@ -37,4 +49,8 @@ export function readAnswer(text: string): KeptAnswer {
   const answer = JSON.parse(text) as Omit<KeptAnswer, 'accessToken' | 'refreshToken'> & { accessToken: string; refreshToken: string | null };
   const refreshToken = answer.refreshToken === null ? null : new Secret(answer.refreshToken);
   return { ...answer, accessToken: new Secret(answer.accessToken), refreshToken };
+}
+
+function placeOf(attempt: string): string {
+  return `pending:${attempt}`;
 }

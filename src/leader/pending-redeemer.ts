@@ -1,7 +1,8 @@
 import { StoreUnavailable } from '../domain/errors.ts';
-import { unsealAnswer, type KeptAnswer } from '../journal/kept-answer.ts';
+import { isAnswer, unsealPending, type KeptAnswer, type KeptFailure, type Pending } from '../journal/kept-answer.ts';
 import type { Attempts } from '../pool/attempts.ts';
 import type { AnswerRedeemer } from '../pool/redeem-answer.ts';
+import type { FailureRedeemer } from '../pool/redeem-failure.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -13,10 +14,11 @@ const once = AbortSignal.abort();
 /** A master that was killed leaves as many as it had refreshes under way, and what is due waits for them. */
 const redeemedAtOnce = 5;
 
-/** Brings answers into the record that another node received and could not record itself. */
+/** Brings into the record what another node received and could not record itself: answers, and word that a refresh token was not used. */
 export class PendingRedeemer {
   readonly #pending: PendingAnswers;
-  readonly #redeemer: AnswerRedeemer;
+  readonly #answers: AnswerRedeemer;
+  readonly #failures: FailureRedeemer;
   readonly #attempts: Attempts;
   readonly #ring: KeyRing;
   readonly #logger: Logger;
@@ -24,9 +26,10 @@ export class PendingRedeemer {
   readonly #unreadable = new Set<string>();
   readonly #refused = new Set<string>();
 
-  constructor(pending: PendingAnswers, redeemer: AnswerRedeemer, attempts: Attempts, ring: KeyRing, logger: Logger, metrics: Metrics) {
+  constructor(pending: PendingAnswers, answers: AnswerRedeemer, failures: FailureRedeemer, attempts: Attempts, ring: KeyRing, logger: Logger, metrics: Metrics) {
     this.#pending = pending;
-    this.#redeemer = redeemer;
+    this.#answers = answers;
+    this.#failures = failures;
     this.#attempts = attempts;
     this.#ring = ring;
     this.#logger = logger;
@@ -46,9 +49,9 @@ export class PendingRedeemer {
     await Promise.all(Array.from({ length: redeemedAtOnce }, () => redeemWaiting().catch(endAll)));
   }
 
-  #read(attempt: string, sealed: string): KeptAnswer | undefined {
+  #read(attempt: string, sealed: string): Pending | undefined {
     try {
-      return unsealAnswer(attempt, sealed, this.#ring);
+      return unsealPending(attempt, sealed, this.#ring);
     } catch (error) {
       this.#unreadable.add(attempt);
       this.#logger.error({ attempt, reason: error instanceof Error ? error.message : '' }, 'A kept answer cannot be read: add its key to sealing.keys and start again');
@@ -57,17 +60,27 @@ export class PendingRedeemer {
   }
 
   /** One that the record refuses stays pending, is said once, and holds up no other. */
-  async #redeem(answer: KeptAnswer | undefined): Promise<void> {
-    if (!answer) return;
+  async #redeem(pending: Pending | undefined): Promise<void> {
+    if (!pending) return;
     try {
-      const result = await this.#redeemer.redeem(answer, once);
-      if (result.kind !== 'recorded') return;
-      this.#metrics.answerReplayed('redis');
-      this.#logger.info({ version: result.version, replaced: answer.version }, 'An answer that another node had received was recorded');
+      await (isAnswer(pending) ? this.#record(pending) : this.#settle(pending));
     } catch (error) {
       if (error instanceof StoreUnavailable) throw error;
-      if (!this.#refused.has(answer.attempt)) this.#logger.error({ attempt: answer.attempt, version: answer.version, error }, 'A kept answer could not be recorded; it is tried again');
-      this.#refused.add(answer.attempt);
+      if (!this.#refused.has(pending.attempt)) this.#logger.error({ attempt: pending.attempt, version: pending.version, error }, 'A kept answer could not be recorded; it is tried again');
+      this.#refused.add(pending.attempt);
     }
+  }
+
+  async #record(answer: KeptAnswer): Promise<void> {
+    const result = await this.#answers.redeem(answer, once);
+    if (result.kind !== 'recorded') return;
+    this.#metrics.answerReplayed('redis');
+    this.#logger.info({ version: result.version, replaced: answer.version }, 'An answer that another node had received was recorded');
+  }
+
+  async #settle(failure: KeptFailure): Promise<void> {
+    if (!(await this.#failures.redeem(failure))) return;
+    this.#metrics.answerReplayed('redis');
+    this.#logger.info({ version: failure.version }, 'A failure that another node had heard of was settled');
   }
 }

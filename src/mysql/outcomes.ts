@@ -41,6 +41,8 @@ export interface Release {
   readonly retryCount: number;
   readonly dueAt: number | null;
   readonly event: HistoryEvent;
+  /** Nothing left by this attempt: a claim on a row that may have been in doubt before it. */
+  readonly isUnsent?: boolean;
 }
 
 interface ParentRow extends StoredColumns {
@@ -96,8 +98,8 @@ export class OutcomeTable {
 
   /**
    * Where the refresh token had been sent before this attempt too, the row stays in doubt instead of becoming idle or stopped:
-   * that this attempt did not use the token says nothing of the one before.
-   * @returns false where the attempt no longer holds the row
+   * that this attempt did not use the token says nothing of the one before. It is written once, by whoever has word of it first.
+   * @returns false where the attempt no longer holds the row, or was released so
    */
   async release(release: Release): Promise<boolean> {
     return this.#db.transaction(async (tx) => {
@@ -105,8 +107,9 @@ export class OutcomeTable {
       const doubtful = repeated && release.state !== 'dead';
       const set = doubtful ? "state = 'in_doubt'" : 'state = ?, attempt = NULL, statesince = NOW(3)';
       const sql = `UPDATE tsttoken SET ${set}, retrycount = ?, dueat = ?, uc = COALESCE(uc, 0) + 1
-        WHERE tokendid = ? AND attempt = ? AND state IN ('claimed', 'sending', 'in_doubt')`;
-      const params = [...(doubtful ? [] : [release.state]), release.retryCount, release.dueAt, release.version, release.attempt];
+        WHERE tokendid = ? AND attempt = ? AND state IN (?)`;
+      const from = doubtful && !release.isUnsent ? ['claimed', 'sending'] : ['claimed', 'sending', 'in_doubt'];
+      const params = [...(doubtful ? [] : [release.state]), release.retryCount, release.dueAt, release.version, release.attempt, from];
       const { affectedRows } = await tx.execute({ label: 'outcomes.release', sql, params });
       if (affectedRows !== 1) return false;
       if (!repeated) await unspend(tx, release.attempt);

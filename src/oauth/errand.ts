@@ -1,4 +1,4 @@
-import type { Grant, RefreshFailure, TokenAnswer } from '../domain/refresh-outcome.ts';
+import type { Grant, KnownFailure, RefreshFailure, TokenAnswer } from '../domain/refresh-outcome.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { RecordingFault } from './courier-message.ts';
 import type { RefreshCredentials } from './refresh-request.ts';
@@ -29,6 +29,7 @@ export interface ErrandRecorder {
   mayLeave(errand: Errand): Promise<boolean>;
   sending(errand: Errand): Promise<void>;
   granted(errand: Errand, grant: Grant): readonly [journal: Promise<void>, redis: Promise<void>];
+  failed(errand: Errand, failure: KnownFailure): Promise<void>;
   ended(phase: 'refused' | 'not_left' | 'in_doubt', errand: Errand): Promise<void>;
 }
 
@@ -71,8 +72,14 @@ export class ErrandRunner {
     if (!isHeld || performance.now() - begun > freshClaimMs) return { kind: 'given_back' };
     const answer = await this.#endpoint.refresh(errand, errand.retryStatuses);
     if (answer.kind === 'granted') await this.#keep(errand, answer.grant);
-    else this.#record(errand, answer.kind, 'journal', this.#recorder.ended(endOf(answer), errand), 'warn').catch(() => undefined);
+    else this.#note(errand, answer);
     return answer;
+  }
+
+  /** Nobody waits for it: what is lost with it is a doubt less. */
+  #note(errand: Errand, failure: RefreshFailure): void {
+    this.#record(errand, failure.kind, 'journal', this.#recorder.ended(endOf(failure), errand), 'warn').catch(() => undefined);
+    if (failure.kind !== 'in_doubt') this.#record(errand, failure.kind, 'redis', this.#recorder.failed(errand, failure), 'warn').catch(() => undefined);
   }
 
   async #isHeld(errand: Errand): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '../domain/errors.ts';
+import { CommitUnknown, StoreUnavailable } from '../domain/errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 
@@ -16,4 +16,15 @@ export async function untilStored<T>(write: () => Promise<T>, clock: Clock, logg
     }
     await clock.sleep(pauseMs, signal);
   }
+}
+
+/** The same for a write that says whether anything was left for it to do. One whose commit was in doubt counts as having done it. */
+export async function untilDone(write: () => Promise<boolean>, clock: Clock, logger: Logger, signal?: AbortSignal): Promise<boolean> {
+  let mayBeDone = false;
+  const attempted = (): Promise<boolean> => write().catch((error: unknown) => {
+    mayBeDone ||= error instanceof CommitUnknown;
+    throw error;
+  });
+  const done = await untilStored(attempted, clock, logger, signal);
+  return done || mayBeDone;
 }

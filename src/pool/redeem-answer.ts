@@ -1,5 +1,4 @@
 import { withdrawsDuringRefresh, type Owner } from '../domain/owner.ts';
-import { StoreUnavailable } from '../domain/errors.ts';
 import { lapseOf, type Lapse } from '../domain/lapse.ts';
 import type { KeptAnswer } from '../journal/kept-answer.ts';
 import type { Database } from '../mysql/connection.ts';
@@ -70,7 +69,7 @@ export class AnswerRedeemer {
     const standing = standingOf(result);
     if (standing && owner && parent) await this.#publish(owner, parent, answer, standing);
     if (result.kind === 'recorded' && owner && parent && lapse) this.#parts.lapses.report({ owner, token: parent, lapse });
-    await this.#forget(answer.attempt);
+    await this.#parts.pending.forget(answer.attempt);
     return result;
   }
 
@@ -88,14 +87,6 @@ export class AnswerRedeemer {
     const accessToken = answer.accessToken.reveal();
     await this.#parts.publisher.publish(owner.id, { slot: parent.slot, version, uc: 0, phase: 'ready', expiresAt: answer.issuedAt + validityMs, accessToken });
     await this.#parts.scheduler.schedule([{ version, ownerDid: owner.did, dueAt }]);
-  }
-
-  async #forget(attempt: string): Promise<void> {
-    try {
-      await this.#parts.pending.forget([attempt]);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-    }
   }
 }
 

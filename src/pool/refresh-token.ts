@@ -180,7 +180,7 @@ export class TokenRefresher {
     const { outcomes, publisher, clock, logger, failures } = this.#parts;
     logger.warn({ owner: owner.id, version: token.version }, 'A claim is given back unsent; whoever is master tries again');
     const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
-    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event };
+    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event, isUnsent: true };
     const stored = untilStored(() => outcomes.release(release), clock, logger);
     if (withdrawn && !(await endsWithin(stored, callersWaitMs, clock))) {
       await publisher.publish(owner.id, { ...liveView(owner, { ...token, state: 'idle' }, siblings, clock.now()), uc: token.uc + 2 });

@@ -1,6 +1,6 @@
 import { events, statuses, type HistoryEvent } from '../domain/event.ts';
 import type { Owner } from '../domain/owner.ts';
-import type { RefreshFailure } from '../domain/refresh-outcome.ts';
+import type { KnownFailure, RefreshFailure } from '../domain/refresh-outcome.ts';
 import { afterFailure, type NextStep } from '../domain/refresh-policy.ts';
 import { StoreUnavailable } from '../domain/errors.ts';
 import type { Token } from '../domain/token.ts';
@@ -8,12 +8,13 @@ import type { Claim, ClaimTable } from '../mysql/claims.ts';
 import type { Database } from '../mysql/connection.ts';
 import type { OutcomeTable } from '../mysql/outcomes.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
+import type { PendingAnswers } from '../redis/pending.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
-import type { Alarms } from './alarms.ts';
+import type { Alarms, FailedRefreshReport } from './alarms.ts';
 import type { ClientHolds, Refusal } from './client-holds.ts';
 import { liveView } from './live-view.ts';
-import { untilStored } from './persist.ts';
+import { untilDone, untilStored } from './persist.ts';
 import { codeOf, type RefreshResult } from './refresh-result.ts';
 import { jobOf, type Subject } from './refresh-subject.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -24,6 +25,7 @@ export interface FailureParts {
   readonly tokens: TokenTable;
   readonly claims: ClaimTable;
   readonly outcomes: OutcomeTable;
+  readonly pending: PendingAnswers;
   readonly publisher: TokenPublisher;
   readonly scheduler: Scheduler;
   readonly holds: ClientHolds;
@@ -32,30 +34,43 @@ export interface FailureParts {
   readonly logger: Logger;
 }
 
+/** What is to become of a token, and what people are told of it. */
+type Verdict = Omit<FailedRefreshReport, 'next'> & { readonly failure: KnownFailure; readonly next: Exclude<NextStep, { readonly step: 'doubt' }> };
+
 const stateAfter = { retry: 'idle', stop: 'stopped', bury: 'dead' } as const;
 const statusAfter = { retry: statuses.refreshFailed, stop: statuses.stopped, bury: statuses.dead, doubt: statuses.inDoubt } as const;
+
+/** The next round is the repetition. */
+const once = AbortSignal.abort();
 
 /** Decides and writes what becomes of a token after a failed attempt, and tells people. */
 export class FailureSettler {
   readonly #parts: FailureParts;
-  /** How often this node heard `invalid_grant` for a row that is still tried. The next master hears it anew: a grant is rather kept too long. */
-  readonly #refusals = new Map<number, number>();
+  /** The attempts that heard `invalid_grant`, by their row, while it is still tried. The next master hears it anew: a grant is rather kept too long. */
+  readonly #refusals = new Map<number, Set<string>>();
 
   constructor(parts: FailureParts) {
     this.#parts = parts;
   }
 
-  async settle({ owner, token }: Subject, claim: Claim, failure: RefreshFailure, withdrawn: boolean): Promise<RefreshResult> {
-    const refusal = failure.kind === 'invalid_client' ? this.#parts.holds.refused(owner, token) : undefined;
-    const failures = Math.max(token.retryCount + 1, refusal?.count ?? 0);
-    const next = afterFailure(failure, owner, { failures, refusals: this.#refusalsOf(token, failure) }, Math.floor(this.#parts.clock.now()));
-    if (next.step === 'bury' || next.step === 'stop') this.#refusals.delete(token.version);
-    if (refusal) this.#parts.holds.hold(owner, token, next.step === 'retry' ? next.atMs : Infinity);
-    if (next.step === 'doubt') await this.doubt(owner, token, claim.attempt, failure);
-    else await this.#release(owner, token, claim, failures, next, failure);
-    this.#parts.alarms.refreshFailed({ owner, token, failure, next, failures, isKnown: isKnown(refusal, next) });
+  async settle({ owner, token }: Subject, { attempt }: Claim, failure: RefreshFailure, withdrawn: boolean): Promise<RefreshResult> {
+    await (failure.kind === 'in_doubt' ? this.#settleDoubt(owner, token, attempt, failure) : this.#settleKnown(owner, token, attempt, failure));
     if (withdrawn) await this.republish(owner, token.version);
+    if (failure.kind !== 'in_doubt') await this.#parts.pending.forget(attempt);
     return { kind: 'failed', code: codeOf(failure), failure: failure.kind };
+  }
+
+  /**
+   * The same where whoever had sent the request heard of the failure, and may not live to settle it. Whether the client is refused still the
+   * next attempt shows: what was heard may be as old as a repair of it.
+   * @returns false where the row has moved on @throws StoreUnavailable
+   */
+  async settleKept(owner: Owner, token: Token, attempt: string, failure: KnownFailure): Promise<boolean> {
+    const verdict = this.#judge(owner, token, attempt, failure, token.retryCount + 1);
+    if (!(await this.#release(verdict, attempt, once))) return false;
+    this.#parts.alarms.refreshFailed(verdict);
+    await this.republish(owner, token.version);
+    return true;
   }
 
   /** Marks the attempt as in doubt, and repeats that until the record has it or the signal is aborted. @returns false where its row has moved on, such as by an answer that arrived after all */
@@ -83,21 +98,45 @@ export class FailureSettler {
     }
   }
 
-  #refusalsOf({ version, retryCount }: Token, { kind }: RefreshFailure): number {
-    // After a restart of the pool it is all new.
-    if (retryCount === 0) this.#refusals.delete(version);
-    const refusals = (this.#refusals.get(version) ?? 0) + (kind === 'invalid_grant' ? 1 : 0);
-    if (refusals > 0) this.#refusals.set(version, refusals);
-    return refusals;
+  async #settleDoubt(owner: Owner, token: Token, attempt: string, failure: RefreshFailure): Promise<void> {
+    const isDoubtful = await this.doubt(owner, token, attempt, failure);
+    if (isDoubtful) this.#parts.alarms.refreshFailed({ owner, token, failure, next: { step: 'doubt' }, failures: token.retryCount + 1 });
   }
 
-  async #release(owner: Owner, token: Token, claim: Claim, failures: number, next: Exclude<NextStep, { step: 'doubt' }>, failure: RefreshFailure): Promise<void> {
+  async #settleKnown(owner: Owner, token: Token, attempt: string, failure: KnownFailure): Promise<void> {
+    const { holds, alarms, logger } = this.#parts;
+    const refusal = failure.kind === 'invalid_client' ? holds.refused(owner, token) : undefined;
+    const verdict = this.#judge(owner, token, attempt, failure, Math.max(token.retryCount + 1, refusal?.count ?? 0));
+    const { next } = verdict;
+    if (refusal) holds.hold(owner, token, next.step === 'retry' ? next.atMs : Infinity);
+    if (await this.#release(verdict, attempt)) alarms.refreshFailed({ ...verdict, isKnown: isKnown(refusal, next) });
+    else logger.info({ owner: owner.id, version: token.version, failure: failure.kind }, 'A refresh failed, and another node has dealt with it');
+  }
+
+  /** The same for the same attempt, however often it is asked. */
+  #judge(owner: Owner, token: Token, attempt: string, failure: KnownFailure, failures: number): Verdict {
+    const counts = { failures, refusals: this.#refusalsOf(token, attempt, failure) };
+    return { owner, token, failure, failures, next: afterFailure(failure, owner, counts, Math.floor(this.#parts.clock.now())) };
+  }
+
+  #refusalsOf({ version, retryCount }: Token, attempt: string, { kind }: RefreshFailure): number {
+    // After a restart of the pool it is all new.
+    const refusals = new Set(retryCount === 0 ? [] : this.#refusals.get(version));
+    if (kind === 'invalid_grant') refusals.add(attempt);
+    if (refusals.size > 0) this.#refusals.set(version, refusals);
+    else this.#refusals.delete(version);
+    return refusals.size;
+  }
+
+  async #release({ owner, token, failure, next, failures }: Verdict, attempt: string, signal?: AbortSignal): Promise<boolean> {
     const { outcomes, scheduler, clock, logger } = this.#parts;
     const dueAt = next.step === 'retry' ? Math.ceil(next.atMs) : null;
     const event = eventOf(owner, token, next, failure);
-    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: stateAfter[next.step], retryCount: failures, dueAt, event };
-    await untilStored(() => outcomes.release(release), clock, logger);
-    if (dueAt !== null) await scheduler.schedule([{ version: token.version, ownerDid: owner.did, dueAt }]);
+    const release = { version: token.version, ownerDid: owner.did, attempt, state: stateAfter[next.step], retryCount: failures, dueAt, event };
+    if (!(await untilDone(() => outcomes.release(release), clock, logger, signal))) return false;
+    if (dueAt === null) this.#refusals.delete(token.version);
+    else await scheduler.schedule([{ version: token.version, ownerDid: owner.did, dueAt }]);
+    return true;
   }
 }
 

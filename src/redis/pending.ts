@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '../domain/errors.ts';
 import { callRedis, type ObserveCall } from './call.ts';
 import type { RedisClient } from './connection.ts';
 
@@ -21,7 +22,12 @@ export class PendingAnswers {
     return callRedis('pending.all', this.#observe, () => this.#redis.hgetall(this.#key));
   }
 
-  async forget(attempts: readonly string[]): Promise<void> {
-    if (attempts.length > 0) await callRedis('pending.forget', this.#observe, () => this.#redis.hdel(this.#key, ...attempts));
+  /** Where Redis is away it is forgotten by whoever reads it next. */
+  async forget(attempt: string): Promise<void> {
+    try {
+      await callRedis('pending.forget', this.#observe, () => this.#redis.hdel(this.#key, attempt));
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
   }
 }

@@ -10,7 +10,7 @@ import { AttemptRecorder } from '../../src/journal/attempt-recorder.ts';
 import { JournalFile, journalFileName } from '../../src/journal/journal-file.ts';
 import { discardSettled, keptAnswers, readJournals } from '../../src/journal/journal-reader.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { sealAnswer, unsealAnswer, type KeptAnswer } from '../../src/journal/kept-answer.ts';
+import { isAnswer, sealPending, unsealPending, type KeptFailure, type Pending } from '../../src/journal/kept-answer.ts';
 import type { Phase } from '../../src/journal/record.ts';
 import { KeyRing } from '../../src/runtime/key-ring.ts';
 
@@ -205,20 +205,21 @@ describe('Settled journals', () => {
 describe('A kept answer', () => {
   const attempt = { attempt: 'a', version: 42, ownerDid: 7, issuedAt: 1000 };
   const grant = { accessToken: new Secret('the access token'), refreshToken: new Secret('the refresh token'), validityMs: 60_000 };
-  const revealed = (answer: KeptAnswer) => ({ ...answer, accessToken: answer.accessToken.reveal(), refreshToken: answer.refreshToken?.reveal() ?? null });
+  const revealed = (answer: Pending) => isAnswer(answer) && ({ ...answer, accessToken: answer.accessToken.reveal(), refreshToken: answer.refreshToken?.reveal() ?? null });
+  const failed: KeptFailure = { ...attempt, attempt: 'b', failure: { kind: 'unavailable', status: 503, retryAfterMs: 2000, detail: 'status 503' } };
   const expected = { ...attempt, accessToken: 'the access token', refreshToken: 'the refresh token', validityMs: 60_000 };
 
   it('is read back as it was, and only as the answer to its own attempt', () => {
-    const sealed = sealAnswer({ ...attempt, ...grant }, ring);
+    const sealed = sealPending({ ...attempt, ...grant }, ring);
     expect(sealed).not.toContain('token');
-    expect(revealed(unsealAnswer('a', sealed, ring))).toEqual(expected);
-    expect(() => unsealAnswer('b', sealed, ring)).toThrow('does not belong to pending:b');
-    expect(() => sealAnswer({ ...attempt, ...grant }, new KeyRing([]))).toThrow('without a key');
+    expect(revealed(unsealPending('a', sealed, ring))).toEqual(expected);
+    expect(() => unsealPending('b', sealed, ring)).toThrow('does not belong to pending:b');
+    expect(() => sealPending({ ...attempt, ...grant }, new KeyRing([]))).toThrow('without a key');
   });
 
   it('without a new refresh token stays without one', () => {
     const answer = { ...attempt, ...grant, refreshToken: null, validityMs: null };
-    expect(unsealAnswer('a', sealAnswer(answer, ring), ring)).toMatchObject({ refreshToken: null, validityMs: null });
+    expect(unsealPending('a', sealPending(answer, ring), ring)).toMatchObject({ refreshToken: null, validityMs: null });
   });
 
   it('is recorded in the journal and in the second place', async () => {
@@ -227,11 +228,13 @@ describe('A kept answer', () => {
     const recorder = new AttemptRecorder(journal, ring, async (id, sealed) => void pending.set(id, sealed), () => Promise.resolve(true));
     await recorder.sending(attempt);
     await Promise.all(recorder.granted(attempt, grant));
-    await recorder.ended('refused', { ...attempt, attempt: 'b' });
+    await recorder.ended('refused', failed);
+    await recorder.failed({ ...attempt, attempt: 'b' }, failed.failure);
     expect((await records()).map(({ phase }) => phase)).toEqual(['sending', 'granted', 'refused']);
     expect((await all(keptAnswers(folder, ring))).map(revealed)).toEqual([expected]);
     expect(await all(keptAnswers(folder, ring, (id) => id === 'b'))).toEqual([]);
-    expect(revealed(unsealAnswer('a', pending.get('a') ?? '', ring))).toEqual(expected);
+    expect(revealed(unsealPending('a', pending.get('a') ?? '', ring))).toEqual(expected);
+    expect(unsealPending('b', pending.get('b') ?? '', ring)).toEqual(failed);
     await journal.close();
   });
 });

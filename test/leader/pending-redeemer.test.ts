@@ -1,17 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
+import type { Owner } from '../../src/domain/owner.ts';
+import type { KnownFailure } from '../../src/domain/refresh-outcome.ts';
 import { StoreUnavailable } from '../../src/domain/errors.ts';
-import { sealAnswer } from '../../src/journal/kept-answer.ts';
+import { sealPending } from '../../src/journal/kept-answer.ts';
 import { PendingRedeemer } from '../../src/leader/pending-redeemer.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
+import { OutcomeTable } from '../../src/mysql/outcomes.ts';
+import { TokenSealing } from '../../src/mysql/token-sealing.ts';
+import { liveView } from '../../src/pool/live-view.ts';
 import { AnswerRedeemer } from '../../src/pool/redeem-answer.ts';
+import { FailureRedeemer } from '../../src/pool/redeem-failure.ts';
+import type { Subject } from '../../src/pool/refresh-subject.ts';
+import { FailureSettler } from '../../src/pool/settle-failure.ts';
 import { Limiter } from '../../src/runtime/limiter.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
 import { useRedis } from '../harness/redis.ts';
-import { newAttempt, silent, useTokenDatabase } from '../mysql/token-database.ts';
+import { newAttempt, ringOf, silent, useTokenDatabase, type Columns } from '../mysql/token-database.ts';
 import { verbsOn, type VerbsOnStores } from '../pool/verbs-on-stores.ts';
 import { useClients } from '../redis/clients.ts';
 
@@ -26,21 +34,29 @@ beforeEach(async () => {
   verbs = await verbsOn({ database: database(), redisUrl: redis().url, connect });
 });
 
-function pendingRedeemer(redeemer = verbs.redeemer): PendingRedeemer {
-  return new PendingRedeemer(verbs.pending, redeemer, verbs.attempts, verbs.transit, silent, metrics);
+function pendingRedeemer({ redeemer = verbs.redeemer, failureRedeemer = verbs.failureRedeemer } = {}): PendingRedeemer {
+  return new PendingRedeemer(verbs.pending, redeemer, failureRedeemer, verbs.attempts, verbs.transit, silent, metrics);
 }
 
-/** An attempt whose answer is kept in Redis and nowhere else. */
-async function keptInRedis(attempt = newAttempt()): Promise<{ version: number; attempt: string }> {
+interface Kept {
+  readonly version: number;
+  readonly attempt: string;
+  readonly ownerDid: number;
+}
+
+/** An attempt whose answer, or whose failure, is kept in Redis and nowhere else. */
+async function keptInRedis(owner: Columns = {}, failure?: KnownFailure): Promise<Kept> {
+  const attempt = newAttempt();
   const { terms, claims, pending, clock, transit } = verbs;
-  const ownerDid = await database().addOwner();
+  const ownerDid = await database().addOwner(owner);
   const token = await database().token(await database().addToken(ownerDid));
   const claim = { version: token.version, ownerDid, attempt, epoch: await terms.begin(10_000) };
   expect(await claims.claim(token, claim)).toBe('claimed');
   expect(await markSending(database().db, claim)).toBe(true);
-  const answer = { attempt, version: token.version, ownerDid, issuedAt: Math.floor(clock.now()), accessToken: new Secret(`at-${attempt}`), refreshToken: new Secret(`rt-${attempt}`), validityMs: 3_600_000 };
-  await pending.put(attempt, sealAnswer(answer, transit));
-  return { version: token.version, attempt };
+  const asked = { attempt, version: token.version, ownerDid, issuedAt: Math.floor(clock.now()) };
+  const granted = { accessToken: new Secret(`at-${attempt}`), refreshToken: new Secret(`rt-${attempt}`), validityMs: 3_600_000 };
+  await pending.put(attempt, sealPending(failure ? { ...asked, failure } : { ...asked, ...granted }, transit));
+  return { version: token.version, attempt, ownerDid };
 }
 
 test('an answer that another node kept becomes a token, and is then no longer pending', async () => {
@@ -61,7 +77,7 @@ test('what a killed master left is recorded several at a time: what is due waits
       return verbs.redeemer.redeem(...args).finally(() => atOnce--);
     },
   });
-  await pendingRedeemer(slow).redeemAll(signal);
+  await pendingRedeemer({ redeemer: slow }).redeemAll(signal);
   expect(await verbs.pending.all()).toEqual({});
   for (const { version } of kept) expect((await database().row(version))['valid']).toBe(0);
   expect(most).toBe(5);
@@ -83,6 +99,116 @@ test('while the record is away a round is not held up: the answers stay pending 
   const away = database().open({ host, port: 1, user, password: new Secret(password), schema });
   const { owners, tokens, outcomes, pending, publisher, scheduler, clock, lapses } = verbs;
   const redeemer = new AnswerRedeemer({ db: away, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare: new Limiter(1), lapses, defaultLifetimeMs: undefined });
-  await expect(pendingRedeemer(redeemer).redeemAll(signal)).rejects.toBeInstanceOf(StoreUnavailable);
+  await expect(pendingRedeemer({ redeemer }).redeemAll(signal)).rejects.toBeInstanceOf(StoreUnavailable);
   expect(Object.keys(await verbs.pending.all())).toEqual([attempt]);
+});
+
+describe('word that a refresh token was not used, from a node that has ended', () => {
+  const unavailable: KnownFailure = { kind: 'unavailable', status: 503, retryAfterMs: null, detail: 'status 503' };
+  const invalidGrant: KnownFailure = { kind: 'invalid_grant', status: 400, detail: 'status 400, invalid_grant' };
+  const invalidClient: KnownFailure = { kind: 'invalid_client', status: 401, detail: 'status 401' };
+  const doubt = { job: 'j', event: '2001', status: '4010', text: '' } as const;
+
+  async function ownerOf({ ownerDid }: Kept): Promise<Owner> {
+    const owner = await verbs.owners.byDid(database().db, ownerDid);
+    if (!owner) throw new Error('no owner');
+    return owner;
+  }
+
+  /** Releases that meet a database that is away, once, and from then on the one that is there. */
+  function awayAtFirst(): OutcomeTable {
+    const { host, user, password, schema } = database().schema;
+    let table = new OutcomeTable(database().open({ host, port: 1, user, password: new Secret(password), schema }), new TokenSealing(ringOf()));
+    return Object.assign(Object.create(verbs.outcomes) as OutcomeTable, {
+      release: async (...args: Parameters<OutcomeTable['release']>) => {
+        const now = table;
+        table = verbs.outcomes;
+        return now.release(...args);
+      },
+    });
+  }
+
+  /** Settles failures while the database goes away in the middle of it, in two rounds. */
+  async function redeemedInTwoRounds(): Promise<void> {
+    const failures = new FailureSettler({ ...verbs, logger: silent, outcomes: awayAtFirst() });
+    const redeemer = pendingRedeemer({ failureRedeemer: new FailureRedeemer({ ...verbs, failures }) });
+    await expect(redeemer.redeemAll(signal)).rejects.toBeInstanceOf(StoreUnavailable);
+    expect(Object.keys(await verbs.pending.all())).toHaveLength(1);
+    await redeemer.redeemAll(signal);
+  }
+
+  test('has the token tried again, people told and callers given it back', async () => {
+    const kept = await keptInRedis({ retrymax: 3 }, unavailable);
+    const { version } = kept;
+    const owner = await ownerOf(kept);
+    const token = await database().token(version);
+    await verbs.publisher.publish(owner.id, { ...liveView(owner, token, [token], verbs.clock.now()), phase: 'withdrawn' });
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toMatchObject({ state: 'idle', attempt: null, retrycount: 1, valid: 1 });
+    expect(Number((await database().row(version))['dueat'])).toBeGreaterThan(verbs.clock.now());
+    expect(verbs.alarms.heard).toMatchObject([{ failure: { kind: 'unavailable' }, next: { step: 'retry' } }]);
+    expect(await verbs.livePool.tokensOf(owner.id)).toMatchObject([{ version, phase: 'ready' }]);
+    expect(await verbs.pending.all()).toEqual({});
+  });
+
+  test('ends a doubt that was told before it came', async () => {
+    const { version, attempt } = await keptInRedis({}, unavailable);
+    expect(await verbs.claims.markInDoubt(version, attempt, doubt)).toBe(true);
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toMatchObject({ state: 'idle', attempt: null });
+  });
+
+  test('is dropped where the row has moved on, and nobody is told', async () => {
+    const { version, attempt } = await keptInRedis({}, unavailable);
+    await database().rows.query("UPDATE tsttoken SET state = 'sending', attempt = ? WHERE tokendid = ?", [newAttempt(), version]);
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toMatchObject({ state: 'sending', retrycount: 0 });
+    expect((await database().row(version))['attempt']).not.toBe(attempt);
+    expect([verbs.alarms.heard, await verbs.pending.all()]).toEqual([[], {}]);
+  });
+
+  test('says nothing of a request before it: the doubt stays, and is told once', async () => {
+    const kept = await keptInRedis({ providerpolicy: 'grace', gracems: 60_000 }, unavailable);
+    const { version, attempt } = kept;
+    await database().rows.query('UPDATE tstspent SET createdtime = createdtime - INTERVAL 1 SECOND WHERE attempt = ?', [attempt]);
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toMatchObject({ state: 'in_doubt', attempt, retrycount: 1 });
+    await verbs.failureRedeemer.redeem({ ...kept, issuedAt: 0, failure: unavailable });
+    expect(await database().row(version)).toMatchObject({ state: 'in_doubt', attempt, retrycount: 1 });
+    expect(verbs.alarms.heard).toHaveLength(1);
+  });
+
+  test('waits for an owner that is made valid again', async () => {
+    const { version, attempt, ownerDid } = await keptInRedis({}, unavailable);
+    await database().rows.query('UPDATE tsxwho SET isvalid = 0 WHERE tsxwhodid = ?', [ownerDid]);
+    await pendingRedeemer().redeemAll(signal);
+    expect(Object.keys(await verbs.pending.all())).toEqual([attempt]);
+    await database().rows.query('UPDATE tsxwho SET isvalid = 1 WHERE tsxwhodid = ?', [ownerDid]);
+    await pendingRedeemer().redeemAll(signal);
+    expect([(await database().row(version))['state'], await verbs.pending.all()]).toEqual(['idle', {}]);
+  });
+
+  test('is told once where its sender lives and has the same to say', async () => {
+    const kept = await keptInRedis({}, unavailable);
+    const token = await database().token(kept.version);
+    await pendingRedeemer().redeemAll(signal);
+    await verbs.failures.settle({ owner: await ownerOf(kept), token, siblings: [token] } as unknown as Subject, { ...kept, epoch: 1 }, unavailable, false);
+    expect(verbs.alarms.heard).toHaveLength(1);
+    expect((await database().row(kept.version))['retrycount']).toBe(1);
+  });
+
+  test('counts once, though the record was lost in the middle of it: a grant that was refused once is not dead', async () => {
+    const { version } = await keptInRedis({ retrymax: 5 }, invalidGrant);
+    await database().rows.query('UPDATE tsttoken SET retrycount = 1 WHERE tokendid = ?', [version]);
+    await redeemedInTwoRounds();
+    expect(await database().row(version)).toMatchObject({ state: 'idle', retrycount: 2 });
+  });
+
+  test('that its client is refused is told, and holds no other token: the credentials may be right by now', async () => {
+    const kept = await keptInRedis({ retrymax: 0 }, invalidClient);
+    await redeemedInTwoRounds();
+    expect(await database().row(kept.version)).toMatchObject({ state: 'stopped', retrycount: 1 });
+    expect(verbs.alarms.heard.map(({ next, isKnown }) => [next.step, isKnown])).toEqual([['stop', undefined]]);
+    expect(verbs.holds.admit(await ownerOf(kept), await database().token(kept.version))).toBeUndefined();
+  });
 });

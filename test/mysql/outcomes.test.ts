@@ -277,6 +277,20 @@ describe('releasing a row', () => {
     expect(await database().select('SELECT 1 FROM tstevent WHERE jobname = ?', attempt.claim.attempt)).toEqual([]);
   });
 
+  test('of a token that had been in doubt leaves the doubt: written once by word of a failure, and by a claim given back unsent', async () => {
+    const first = await sent({ owner: { providerpolicy: 'grace', gracems: 60_000 } });
+    const unsent: Sent = { ...first, claim: { ...first.claim, attempt: newAttempt() } };
+    const { version } = first.claim;
+    expect(await first.claims.claimAgain(await database().token(version), unsent.claim)).toBe('claimed');
+    const { uc } = await database().token(version);
+    expect(await unsent.outcomes.release(release(unsent, { isUnsent: true }))).toBe(true);
+    expect(await database().token(version)).toMatchObject({ state: 'in_doubt', uc: uc + 1 });
+    await markSending(database().db, unsent.claim);
+    expect(await unsent.outcomes.release(release(unsent))).toBe(true);
+    expect(await unsent.outcomes.release(release(unsent))).toBe(false);
+    expect(await database().token(version)).toMatchObject({ state: 'in_doubt', attempt: unsent.claim.attempt });
+  });
+
   test('lets a refresh token asked for again at a provider that does not rotate be idle and stopped like any other', async () => {
     const first = await sent({ owner: { providerpolicy: 'non_rotating' } });
     const second: Sent = { ...first, claim: { ...first.claim, attempt: newAttempt() } };

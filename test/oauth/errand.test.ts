@@ -24,7 +24,7 @@ function running(answer: TokenAnswer, recorder: Partial<ErrandRecorder> = {}) {
   const log = heardLog();
   const endpoint = { refresh: async () => (steps.push('sent'), answer) };
   const done = async (step: string): Promise<void> => void steps.push(step);
-  const whole: ErrandRecorder = { mayLeave: () => Promise.resolve(true), sending: () => done('sending'), granted: () => [done('journal'), done('pending')], ended: (phase) => done(phase), ...recorder };
+  const whole: ErrandRecorder = { mayLeave: () => Promise.resolve(true), sending: () => done('sending'), granted: () => [done('journal'), done('pending')], failed: () => done('pending'), ended: (phase) => done(phase), ...recorder };
   const faults: string[] = [];
   return { steps, log, faults, runner: new ErrandRunner(endpoint, whole, log, (fault) => void faults.push(fault)) };
 }
@@ -36,16 +36,29 @@ describe('An errand', () => {
     expect(steps).toEqual(['sending', 'sent', 'journal', 'pending']);
   });
 
-  it.each<[TokenAnswer, string]>([
-    [{ kind: 'unreachable', detail: '' }, 'not_left'],
-    [{ kind: 'in_doubt', status: null, detail: '' }, 'in_doubt'],
-    [{ kind: 'invalid_grant', status: 400, detail: '' }, 'refused'],
-    [{ kind: 'unavailable', status: 503, retryAfterMs: null, detail: '' }, 'refused'],
-  ])('answered by %j is recorded as %s', async (answer, phase) => {
+  it.each<[TokenAnswer, string[]]>([
+    [{ kind: 'unreachable', detail: '' }, ['not_left', 'pending']],
+    [{ kind: 'in_doubt', status: null, detail: '' }, ['in_doubt']],
+    [{ kind: 'invalid_grant', status: 400, detail: '' }, ['refused', 'pending']],
+    [{ kind: 'unavailable', status: 503, retryAfterMs: null, detail: '' }, ['refused', 'pending']],
+  ])('answered by %j is recorded as %j', async (answer, records) => {
     const { runner, steps } = running(answer);
     await runner.run(errand);
     await runner.idle();
-    expect(steps).toEqual(['sending', 'sent', phase]);
+    expect(steps).toEqual(['sending', 'sent', ...records]);
+  });
+
+  it('that failed is answered at once, and the runner is idle when the next master can hear of it', async () => {
+    const failure: TokenAnswer = { kind: 'refused', status: 400, detail: '' };
+    const kept: PromiseWithResolvers<void> = Promise.withResolvers();
+    const { runner } = running(failure, { failed: () => kept.promise });
+    expect(await runner.run(errand)).toBe(failure);
+    let idle = false;
+    const becomesIdle = runner.idle().then(() => (idle = true));
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    kept.resolve();
+    await becomesIdle;
   });
 
   it('goes on where the disk cannot be written to, and says so', async () => {

@@ -7,6 +7,7 @@ import { ClientHolds } from '../../src/pool/client-holds.ts';
 import { NearCache } from '../../src/pool/near-cache.ts';
 import { PoolPlanner } from '../../src/pool/pool-planner.ts';
 import { AnswerRedeemer } from '../../src/pool/redeem-answer.ts';
+import { FailureRedeemer } from '../../src/pool/redeem-failure.ts';
 import { Scheduler } from '../../src/pool/scheduler.ts';
 import { LapseReporter, type LapsedToken } from '../../src/pool/lapse-reporter.ts';
 import { FailureSettler } from '../../src/pool/settle-failure.ts';
@@ -79,11 +80,12 @@ export async function verbsOn({ database, redisUrl, connect, outcomesDb = databa
   const databaseShare = new Limiter(5);
   const lapses = new HeardLapses({ db, notifier: { notify: () => undefined }, metrics: new Metrics({ version: 'test', runtime: false }), logger: silent });
   const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare, lapses, defaultLifetimeMs: undefined });
-  const failures = new FailureSettler({ db, tokens, claims, outcomes, publisher, scheduler, holds, alarms, clock, logger: silent });
+  const failures = new FailureSettler({ db, tokens, claims, outcomes, pending, publisher, scheduler, holds, alarms, clock, logger: silent });
+  const failureRedeemer = new FailureRedeemer({ db, owners, tokens, pending, failures });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const terms = new TermTable(db, 'node-a');
   const attempts = new Attempts();
-  return { prefix, writes, db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, planner, terms, attempts };
+  return { prefix, writes, db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, failureRedeemer, planner, terms, attempts };
 }
 
 export type VerbsOnStores = Awaited<ReturnType<typeof verbsOn>>;

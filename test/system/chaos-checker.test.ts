@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
-import { sealAnswer } from '../../src/journal/kept-answer.ts';
+import { sealPending } from '../../src/journal/kept-answer.ts';
 import { transitKeys } from '../../src/runtime/key-ring.ts';
 import { answersMoveForward } from '../chaos/checker/answers-move-forward.ts';
 import { examine, type Examination } from '../chaos/checker/check-all.ts';
@@ -216,7 +216,7 @@ describe('when the nodes were stopped', () => {
     const { version, ownerDid } = await validRowOf('lost');
     const [{ attempt }] = await run.stores.query<{ attempt: string }>('SELECT attempt FROM tsttoken WHERE tokendid = ?', [version]) as [{ attempt: string }];
     const answer = { attempt, version, ownerDid, issuedAt: 0, accessToken: new Secret('a'), refreshToken: null, validityMs: null };
-    await run.redis.hset('tokenpool:{pending}', { [attempt]: sealAnswer(answer, await transitRing(run.stores)), unreadable: 'sealed:v1:cluster:xxxx' });
+    await run.redis.hset('tokenpool:{pending}', { [attempt]: sealPending(answer, await transitRing(run.stores)), unreadable: 'sealed:v1:cluster:xxxx' });
     expect(await complaints(keptAnswersRecorded)).toEqual(['attempt unreadable: what was kept cannot be read', `the answer for token ${version}: the token is in_doubt and has no successor`]);
     await run.redis.del('tokenpool:{pending}');
     expect(await afterSql(keptAnswersRecorded, "UPDATE tsttoken SET accesstoken = CONCAT(accesstoken, 'x') WHERE parenttokendid IS NOT NULL LIMIT 1")).toEqual([expect.stringContaining('holds other tokens')]);

@@ -203,6 +203,22 @@ describe('the death of a master', () => {
   });
 });
 
+it('a master that dies alone as its request is refused leaves nothing in doubt: its courier keeps the word, and the next master tries again', async () => {
+  await scene.startNode();
+  const master = await scene.master();
+  const owner = await ownerAt(scene.provider, { ownerId: 'refused' });
+  scene.provider.next({ kind: 'hang', commits: false }, { grantId: owner.grant.grantId });
+  refresh(master, owner.id, owner.grant.accessToken).catch(() => undefined);
+  await vi.waitUntil(() => outcomes(scene.provider, owner).length > 0, soon);
+  const ended = master.kill();
+  await vi.waitUntil(() => !master.isRunning, soon);
+  scene.provider.release();
+  await expect.poll(() => outcomes(scene.provider, owner), soon).toEqual(['held off', 'refreshed']);
+  await expect.poll(() => holdsTheNewest(scene.provider, owner), soon).toBe(true);
+  await ended;
+  await expect.poll(() => scene.smtp.mails.some(({ subject, text }) => subject.includes('"refused"') && text.includes('503')), soon).toBe(true);
+});
+
 it('no provider saw a refresh token twice that minds, and none revoked a grant', () => {
   expect(scene.provider.account).toMatchObject({ presentedTwice: 0, grantsRevoked: 0 });
   expect(nonRotating.account).toMatchObject({ presentedTwice: 0, grantsRevoked: 0 });

@@ -1,5 +1,5 @@
 import { keptAttempts, readJournals } from '../../../src/journal/journal-reader.ts';
-import { readAnswer, unsealAnswer, type KeptAnswer } from '../../../src/journal/kept-answer.ts';
+import { isAnswer, readAnswer, unsealPending, type KeptAnswer } from '../../../src/journal/kept-answer.ts';
 import { Secret } from '../../../src/domain/secret.ts';
 import { KeyRing, transitKeys } from '../../../src/runtime/key-ring.ts';
 import type { Evidence } from '../evidence.ts';
@@ -24,7 +24,8 @@ export async function readKept({ record, redis, redisPrefix, journalFolders }: E
   }
   for (const [attempt, sealed] of Object.entries(await redis.hgetall(`${redisPrefix}:{pending}`))) {
     try {
-      answers.push(unsealAnswer(attempt, sealed, ring));
+      const pending = unsealPending(attempt, sealed, ring);
+      if (isAnswer(pending)) answers.push(pending);
     } catch {
       unreadable.push(attempt);
     }
@@ -32,7 +33,7 @@ export async function readKept({ record, redis, redisPrefix, journalFolders }: E
   return { answers, unreadable };
 }
 
-/** The attempts of which an answer is in a journal or in Redis, or was seen to be on a disk, while all of this is in use. */
+/** The attempts of which an answer is in a journal or in Redis (or word of a failure), or was seen to be on a disk, while all of this is in use. */
 export async function attemptsKept({ redis, redisPrefix, journalFolders, seenOnDisk = [] }: Pick<Evidence, 'redis' | 'redisPrefix' | 'journalFolders' | 'seenOnDisk'>): Promise<Set<string>> {
   const kept = new Set([...seenOnDisk, ...(await redis.hkeys(`${redisPrefix}:{pending}`))]);
   for (const folder of journalFolders) for await (const attempt of keptAttempts(folder)) kept.add(attempt);

@@ -29,7 +29,7 @@ export const noAnswerLost: Check = async (evidence, ledger) => {
 /** Its own answer was recorded, or whoever had sent it had word that the token was not used. */
 function wasCleared({ attempt, later }: Sending, hasChild: boolean): boolean {
   const end = later.find(({ from, to }) => from?.attempt === attempt && (to.attempt !== attempt || !to.isValid))?.to;
-  return end !== undefined && (end.isValid ? end.attempt === null && end.state === 'idle' : hasChild);
+  return end !== undefined && (end.isValid ? end.attempt === null && ['idle', 'stopped', 'dead'].includes(end.state) : hasChild);
 }
 
 function presentationsByRow({ grants }: Evidence, ledger: Ledger): Map<number, Presentation[]> {

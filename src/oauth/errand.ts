@@ -76,7 +76,7 @@ export class ErrandRunner {
     return answer;
   }
 
-  /** Nobody waits for it: what is lost with it is a doubt less. */
+  /** Nobody waits for it: without it a token may come to be in doubt, and no more. */
   #note(errand: Errand, failure: RefreshFailure): void {
     this.#record(errand, failure.kind, 'journal', this.#recorder.ended(endOf(failure), errand), 'warn').catch(() => undefined);
     if (failure.kind !== 'in_doubt') this.#record(errand, failure.kind, 'redis', this.#recorder.failed(errand, failure), 'warn').catch(() => undefined);

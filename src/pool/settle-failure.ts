@@ -2,7 +2,7 @@ import { events, statuses, type HistoryEvent } from '../domain/event.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { KnownFailure, RefreshFailure } from '../domain/refresh-outcome.ts';
 import { afterFailure, type NextStep } from '../domain/refresh-policy.ts';
-import { StoreUnavailable } from '../domain/errors.ts';
+import { CommitUnknown, StoreUnavailable } from '../domain/errors.ts';
 import type { Token } from '../domain/token.ts';
 import type { Claim, ClaimTable } from '../mysql/claims.ts';
 import type { Database } from '../mysql/connection.ts';
@@ -67,9 +67,14 @@ export class FailureSettler {
    */
   async settleKept(owner: Owner, token: Token, attempt: string, failure: KnownFailure): Promise<boolean> {
     const verdict = this.#judge(owner, token, attempt, failure, token.retryCount + 1);
-    if (!(await this.#release(verdict, attempt, once))) return false;
-    this.#parts.alarms.refreshFailed(verdict);
-    await this.republish(owner, token.version);
+    try {
+      if (!(await this.#release(verdict, attempt, once))) return false;
+    } catch (error) {
+      // Where it was committed, the next round finds nothing to do: better told twice than never.
+      if (error instanceof CommitUnknown) await this.#tell(verdict);
+      throw error;
+    }
+    await this.#tell(verdict);
     return true;
   }
 
@@ -99,8 +104,8 @@ export class FailureSettler {
   }
 
   async #settleDoubt(owner: Owner, token: Token, attempt: string, failure: RefreshFailure): Promise<void> {
-    const isDoubtful = await this.doubt(owner, token, attempt, failure);
-    if (isDoubtful) this.#parts.alarms.refreshFailed({ owner, token, failure, next: { step: 'doubt' }, failures: token.retryCount + 1 });
+    await this.doubt(owner, token, attempt, failure);
+    this.#parts.alarms.refreshFailed({ owner, token, failure, next: { step: 'doubt' }, failures: token.retryCount + 1 });
   }
 
   async #settleKnown(owner: Owner, token: Token, attempt: string, failure: KnownFailure): Promise<void> {
@@ -109,8 +114,16 @@ export class FailureSettler {
     const verdict = this.#judge(owner, token, attempt, failure, Math.max(token.retryCount + 1, refusal?.count ?? 0));
     const { next } = verdict;
     if (refusal) holds.hold(owner, token, next.step === 'retry' ? next.atMs : Infinity);
-    if (await this.#release(verdict, attempt)) alarms.refreshFailed({ ...verdict, isKnown: isKnown(refusal, next) });
-    else logger.info({ owner: owner.id, version: token.version, failure: failure.kind }, 'A refresh failed, and another node has dealt with it');
+    const released = await this.#release(verdict, attempt);
+    // A client that is held here is told of here.
+    if (released || refusal) alarms.refreshFailed({ ...verdict, isKnown: isKnown(refusal, next) });
+    else logger.info({ owner: owner.id, version: token.version, failure: failure.kind }, 'A refresh failed, and its token has moved on meanwhile');
+  }
+
+  /** People, and callers. */
+  async #tell(verdict: Verdict): Promise<void> {
+    this.#parts.alarms.refreshFailed(verdict);
+    await this.republish(verdict.owner, verdict.token.version);
   }
 
   /** The same for the same attempt, however often it is asked. */

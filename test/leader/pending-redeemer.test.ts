@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/domain/secret.ts';
 import type { Owner } from '../../src/domain/owner.ts';
 import type { KnownFailure } from '../../src/domain/refresh-outcome.ts';
-import { StoreUnavailable } from '../../src/domain/errors.ts';
+import { CommitUnknown, StoreUnavailable } from '../../src/domain/errors.ts';
 import { sealPending } from '../../src/journal/kept-answer.ts';
 import { PendingRedeemer } from '../../src/leader/pending-redeemer.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
@@ -202,6 +202,21 @@ describe('word that a refresh token was not used, from a node that has ended', (
     await database().rows.query('UPDATE tsttoken SET retrycount = 1 WHERE tokendid = ?', [version]);
     await redeemedInTwoRounds();
     expect(await database().row(version)).toMatchObject({ state: 'idle', retrycount: 2 });
+  });
+
+  test('is told of where nobody knows whether it was committed', async () => {
+    const { version } = await keptInRedis({ retrymax: 0 }, unavailable);
+    const outcomes = Object.assign(Object.create(verbs.outcomes) as OutcomeTable, {
+      release: async (...args: Parameters<OutcomeTable['release']>) => {
+        await verbs.outcomes.release(...args);
+        throw new CommitUnknown();
+      },
+    });
+    const failures = new FailureSettler({ ...verbs, logger: silent, outcomes });
+    await expect(pendingRedeemer({ failureRedeemer: new FailureRedeemer({ ...verbs, failures }) }).redeemAll(signal)).rejects.toBeInstanceOf(CommitUnknown);
+    await pendingRedeemer().redeemAll(signal);
+    expect(verbs.alarms.heard.map(({ next }) => next.step)).toEqual(['stop']);
+    expect([(await database().row(version))['state'], await verbs.pending.all()]).toEqual(['stopped', {}]);
   });
 
   test('that its client is refused is told, and holds no other token: the credentials may be right by now', async () => {

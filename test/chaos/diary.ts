@@ -6,6 +6,8 @@ export class Diary implements Traces {
   readonly courierDeaths: Death[] = [];
   readonly nodeDeaths: Death[] = [];
   readonly nobody: Interval[] = [];
+  /** When Redis, or a way to it, was in trouble. */
+  readonly redisTroubles: Interval[] = [];
   /** Inflicted, by kind. */
   readonly faults = new Map<string, number>();
   /** Planned, but nothing came along for them. */
@@ -30,6 +32,7 @@ export class Diary implements Traces {
   /** @param from when it began, epoch ms */
   note(kind: string, wasInflicted: boolean, from: number): void {
     this.lines.push(`${new Date(from).toISOString()} to ${new Date().toISOString()}  ${wasInflicted ? '' : 'did not come about: '}${kind}`);
+    if (/Redis|Sentinel|both stores/.test(kind)) this.redisTroubles.push({ from, until: Date.now() });
     const table = wasInflicted ? this.faults : this.missed;
     table.set(kind, (table.get(kind) ?? 0) + 1);
   }

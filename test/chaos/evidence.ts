@@ -66,6 +66,8 @@ export interface Evidence {
   readonly nodeDeaths: readonly Death[];
   /** When answers of providers could get lost in another way, such as by a proxy that cuts connections. */
   readonly answerLosses: readonly Interval[];
+  /** When Redis could lose what it held, or be away: word that a request failed is there and nowhere else. */
+  readonly redisTroubles: readonly Interval[];
   /** What a sampler saw of the live pool throughout the run. */
   readonly poolWatch: PoolWatch;
   /** Logs of every node, each run of it; read once all have been stopped. */

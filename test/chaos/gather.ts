@@ -27,6 +27,7 @@ export function gather(world: World, diary: Diary, observers: Observers, reads: 
     courierDeaths: diary.courierDeaths,
     nodeDeaths: diary.nodeDeaths,
     answerLosses: [],
+    redisTroubles: diary.redisTroubles,
     poolWatch: observers.sampler,
     get logs() { return members.flatMap(({ node }) => node.logs); },
     stopNodes: async () => { await Promise.all(world.nodes.map((node) => node.stop())); },

@@ -149,6 +149,7 @@ export class CheckedRun {
       courierDeaths: [],
       nodeDeaths: [],
       answerLosses: [],
+      redisTroubles: [],
       logs: nodes.map((node) => node.output()),
       stopNodes: async () => { await Promise.all(nodes.map((node) => node.stop())); },
       settledAt: Date.now(),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { forgedLedger, forgedNode } from './forged-ledger.ts';
-import { diedMeanwhile, isRefusalOfRepetition } from './no-answer-lost.ts';
+import { diedMeanwhile, isRefusalOfRepetition, isUnheardRefusal } from './no-answer-lost.ts';
 import { sendingsOf } from './sendings.ts';
 
 describe('The death of a courier is the cause of a doubt that came 10 ms after the request, by when it was noted', () => {
@@ -38,5 +38,22 @@ describe('A refusal is a cause', () => {
   it('but not of the first request, and a grant is none', () => {
     expect(isRefusalOfRepetition(first!, { outcome: 'held off' })).toBe(false);
     for (const outcome of ['refreshed', 'repeated in grace'] as const) expect(isRefusalOfRepetition(second!, { outcome })).toBe(false);
+  });
+});
+
+describe('A refusal that nobody heard is a cause', () => {
+  const [sending] = sendingsOf(forgedLedger({ stations: ['idle', 'claimed a', 'sending a', 'in_doubt a'] }), 1);
+  const death = { node: forgedNode, at: sending!.at + 5 };
+  const trouble = { from: sending!.at + 2, until: sending!.at + 8 };
+
+  it('where the service that asked died and Redis was in trouble', () => {
+    expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [death], redisTroubles: [trouble] })).toBe(true);
+  });
+
+  it('but not where the service lived, where Redis had word of it, or where it was granted', () => {
+    expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [], redisTroubles: [trouble] })).toBe(false);
+    expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [death], redisTroubles: [] })).toBe(false);
+    expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [death], redisTroubles: [{ from: 0, until: 10 }] })).toBe(false);
+    expect(isUnheardRefusal(sending!, { outcome: 'refreshed' }, { nodeDeaths: [death], redisTroubles: [trouble] })).toBe(false);
   });
 });

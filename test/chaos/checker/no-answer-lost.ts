@@ -10,7 +10,8 @@ const noted = { laterMs: 1000, earlierMs: 100 };
 
 /**
  * A request whose answer was not recorded when its row came to be in doubt has a cause: the provider sent no whole answer that says what became of
- * it, or the courier of its node, which waited for it, died, or it is kept and was overtaken. An answer that was recorded later needs none.
+ * it, or the courier of its node, which waited for it, died, or it is kept and was overtaken. An answer that was recorded later needs none. A
+ * refusal is lost with the service that it was told and Redis: nothing was done, so no disk keeps it.
  */
 export const noAnswerLost: Check = async (evidence, ledger) => {
   const tally = new Tally('No answer that arrived was lost: every token in doubt has a cause');
@@ -48,6 +49,7 @@ function faultOf(sending: Sending, presentations: readonly Presentation[], evide
   const seen = presentations.filter(({ at }) => within(at));
   const answered = seen.find(({ answeredAt }) => answeredAt !== undefined && answeredAt <= until);
   const place = `token ${sending.version}, sent at ${clockTime(sending.at)}, in doubt at ${clockTime(until)}`;
+  if (answered && isUnheardRefusal(sending, answered, evidence)) return undefined;
   if (answered && !isRefusalOfRepetition(sending, answered)) return `${place}: the provider had answered (${answered.outcome}${answered.behaviour ? `, ${answered.behaviour}` : ''}) at ${clockTime(answered.answeredAt ?? 0)}`;
   return seen.length > 0 || mayNotHaveLeft(sending, presentations, evidence, ledger) ? undefined : `${place}: nothing of it had come to the provider, which was up`;
 }
@@ -55,6 +57,13 @@ function faultOf(sending: Sending, presentations: readonly Presentation[], evide
 /** Of a token in doubt that is asked for again: the doubt is that of the first request. */
 export function isRefusalOfRepetition({ isRepeated }: Pick<Sending, 'isRepeated'>, { outcome }: Pick<Presentation, 'outcome'>): boolean {
   return isRepeated && outcome === 'held off';
+}
+
+/** Whether the service that a refusal was told died, and Redis, which had word of it for the next master, was in trouble too. */
+export function isUnheardRefusal(sending: Pick<Sending, 'takenAt' | 'at' | 'next' | 'node'>, { outcome }: Pick<Presentation, 'outcome'>, { nodeDeaths, redisTroubles }: Pick<Evidence, 'nodeDeaths' | 'redisTroubles'>): boolean {
+  const until = sending.next?.at ?? Infinity;
+  const wasRefused = outcome === 'held off' || outcome === 'client refused' || outcome === 'revoked grant';
+  return wasRefused && diedMeanwhile(nodeDeaths, sending, 1000) && redisTroubles.some((trouble) => trouble.from <= until && trouble.until >= sending.at);
 }
 
 /** Whether one of the deaths, by when they were noted, can have been while the answer was awaited, on the node that awaited it: also before the request was marked as sent, which may come late. */

@@ -99,5 +99,5 @@ function progressOf(world: World, diary: Diary, { readers }: Observers): string 
   const { reads, failed } = readers.report();
   const providers = Object.values(world.population.providers);
   const sum = (of: (account: (typeof providers)[number]['account']) => number): number => providers.reduce((total, { account }) => total + of(account), 0);
-  return `${diary.total} faults, ${reads} reads (${failed} failed), ${sum(({ refreshes }) => refreshes)} refreshes, ${sum(({ grantsRevoked }) => grantsRevoked)} grants revoked`;
+  return `${diary.total} faults, ${reads} reads (${failed} failed or met no node), ${sum(({ refreshes }) => refreshes)} refreshes, ${sum(({ grantsRevoked }) => grantsRevoked)} grants revoked`;
 }

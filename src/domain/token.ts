@@ -49,13 +49,19 @@ export function expiresAt(token: Pick<Token, 'issuedAt' | 'validityMs'>): number
   return token.issuedAt + token.validityMs;
 }
 
-/** A token as callers may get it. `rank` orders two views of one slot: the version first, then the update count. */
+/**
+ * A token as callers may get it. Its rank orders two views of one slot: the version first, then the update count, then whether it was given back.
+ * None but that of what is gone is higher than the record has at that moment: what a store has lost is built again from the record.
+ */
 export interface LiveToken {
   readonly slot: string;
   readonly version: number;
   readonly uc: number;
-  /** `ready` is handed out; `withdrawn` is being drained; `gone` must never be handed out again. */
-  readonly phase: 'ready' | 'withdrawn' | 'gone';
+  /**
+   * `ready` is handed out; `withdrawn` is being drained; `given_back` is handed out again though the record does not know yet that its claim was
+   * given back; `gone` must never be handed out again.
+   */
+  readonly phase: 'ready' | 'withdrawn' | 'given_back' | 'gone';
   readonly expiresAt: number;
   /** Empty where the phase is `gone`. */
   readonly accessToken: string;
@@ -66,15 +72,18 @@ export const withdrawalStep = 1000;
 /** What is added where such a row may be handed out again: more than its withdrawal had added. */
 export const returnStep = 2 * withdrawalStep;
 
-export function outranks(a: Pick<LiveToken, 'version' | 'uc'>, b: Pick<LiveToken, 'version' | 'uc'>): boolean {
-  return a.version > b.version || (a.version === b.version && a.uc > b.uc);
+export type Rank = Pick<LiveToken, 'version' | 'uc' | 'phase'>;
+
+export function outranks(a: Rank, b: Rank): boolean {
+  if (a.version !== b.version) return a.version > b.version;
+  return a.uc === b.uc ? a.phase === 'given_back' && b.phase !== 'given_back' : a.uc > b.uc;
 }
 
 /** A caller needs this long, in ms, to make use of what it was handed. */
 export const handOutMarginMs = 50;
 
 export function isUsable(token: LiveToken, now: number): boolean {
-  return token.phase === 'ready' && token.accessToken !== '' && token.expiresAt - handOutMarginMs > now;
+  return (token.phase === 'ready' || token.phase === 'given_back') && token.accessToken !== '' && token.expiresAt - handOutMarginMs > now;
 }
 
 /** The usable token that lives longest: callers hold what they get for a while. */

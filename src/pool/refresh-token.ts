@@ -183,7 +183,7 @@ export class TokenRefresher {
     const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event, isUnsent: true };
     const stored = untilStored(() => outcomes.release(release), clock, logger);
     if (withdrawn && !(await endsWithin(stored, callersWaitMs, clock))) {
-      await publisher.publish(owner.id, { ...liveView(owner, { ...token, state: 'idle' }, siblings, clock.now()), uc: token.uc + 2 });
+      await publisher.publish(owner.id, { ...liveView(owner, token, siblings, clock.now()), uc: token.uc + 1, phase: 'given_back' });
     }
     await stored;
     if (withdrawn) await failures.republish(owner, token.version);

@@ -151,7 +151,7 @@ export class TokenLookup {
     const mayTrustLonger = redisIsAway && !withdrawsDuringRefresh(owner, rows.length > 1);
     const views = rows.map((row) => liveView(owner, row, rows, now));
     this.#cache.learn(ownerId, views, mayTrustLonger ? trustLongerMs : trustMs, askedAt);
-    const usable = this.#cache.anyUsable(ownerId) ?? this.#givenBack(ownerId, views, now);
+    const usable = this.#cache.anyUsable(ownerId) ?? this.#handedOutAgain(ownerId, views, now);
     return usable === undefined ? { kind: 'none_usable' } : { kind: 'token', source: 'mysql', accessToken: usable };
   }
 
@@ -159,7 +159,7 @@ export class TokenLookup {
    * A token that was withdrawn for its refresh, and the owner's other has ended before the new one is there: the master died, or is late.
    * The withdrawal may carry the update count that the row still has, so that memory and Redis keep it.
    */
-  #givenBack(ownerId: string, views: readonly LiveToken[], now: number): string | undefined {
+  #handedOutAgain(ownerId: string, views: readonly LiveToken[], now: number): string | undefined {
     return bestOf(views.filter((view) => !this.#cache.isOutdated(ownerId, view)), now)?.accessToken;
   }
 

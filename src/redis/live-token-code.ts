@@ -1,8 +1,8 @@
 import type { LiveToken } from '../domain/token.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 
-const letters = { ready: 'r', withdrawn: 'w', gone: 'g' } as const;
-const phases = { r: 'ready', w: 'withdrawn', g: 'gone' } as const;
+const letters = { ready: 'r', withdrawn: 'w', given_back: 'b', gone: 'g' } as const;
+const phases = { r: 'ready', w: 'withdrawn', b: 'given_back', g: 'gone' } as const;
 
 /** The form of a live token in Redis and in the feed: `version:uc:phase:expiry:sealed access token`. */
 export class LiveTokenCode {
@@ -22,7 +22,7 @@ export class LiveTokenCode {
    * @throws Unsealable
    */
   decode(ownerId: string, slot: string, value: string): LiveToken | undefined {
-    const match = /^(\d+):(\d+):([rwg]):(\d+):(.*)$/s.exec(value);
+    const match = /^(\d+):(\d+):([rwgb]):(\d+):(.*)$/s.exec(value);
     if (!match) return undefined;
     const [, version = '', uc = '', letter = '', expiresAt = '', sealed = ''] = match;
     const phase = phases[letter as keyof typeof phases];

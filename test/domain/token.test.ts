@@ -34,6 +34,14 @@ describe('the rank of two views of a slot', () => {
     expect(outranks(live({ uc: 1 }), live({ uc: 1, phase: 'gone' }))).toBe(false);
   });
 
+  test('puts what was given back before its withdrawal, and before nothing of a higher update count', () => {
+    expect(outranks(live({ phase: 'given_back' }), live({ phase: 'withdrawn' }))).toBe(true);
+    expect(outranks(live({ phase: 'withdrawn' }), live({ phase: 'given_back' }))).toBe(false);
+    expect(outranks(live({ phase: 'given_back' }), live({ phase: 'given_back' }))).toBe(false);
+    expect(outranks(live({ phase: 'given_back' }), live({ uc: 1, phase: 'withdrawn' }))).toBe(false);
+    expect(isUsable(live({ phase: 'given_back' }), 0)).toBe(true);
+  });
+
   test('is a strict order: of any two different ones exactly one outranks the other', () => {
     for (let i = 0; i < 1_000; i++) {
       const [a, b] = [0, 1].map(() => live({ version: Math.floor(Math.random() * 4), uc: Math.floor(Math.random() * 4) })) as [LiveToken, LiveToken];

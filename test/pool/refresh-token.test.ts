@@ -6,6 +6,7 @@ import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { OutcomeTable } from '../../src/mysql/outcomes.ts';
 import { TokenSealing } from '../../src/mysql/token-sealing.ts';
+import { PoolRecord } from '../../src/pool/pool-record.ts';
 import { SubjectReader, type RefreshCause } from '../../src/pool/refresh-subject.ts';
 import { TokenRefresher } from '../../src/pool/refresh-token.ts';
 import type { Term } from '../../src/pool/term.ts';
@@ -109,10 +110,24 @@ describe('a token that was withdrawn and whose claim is given back is with calle
     const refresh = refresherOf(4, { ...verbs, outcomes }).refresh(version, ownerDid, { ...term, signal: ending.signal }, cause);
     await expect.poll(phases, { timeout: 3000, interval: 5 }).toEqual(['withdrawn']);
     ending.abort();
-    await expect.poll(phases, { timeout: 3000 }).toEqual(['ready']);
+    await expect.poll(phases, { timeout: 3000 }).toEqual(['given_back']);
+    expect(verbs.cache.anyUsable(ownerId)).toBeDefined();
+    await expectNoLowerRankIfRedisIsEmptied(ownerId);
+    expect(await phases()).toEqual(['given_back']);
     commit(undefined);
     expect(await refresh).toEqual({ kind: 'skipped', reason: 'given_back' });
     expect(await phases()).toEqual(['ready']);
+  }
+
+  /** The record knows only of the claim, and a pool that was lost is built from it. */
+  async function expectNoLowerRankIfRedisIsEmptied(ownerId: string): Promise<void> {
+    const [before] = await verbs.livePool.tokensOf(ownerId);
+    await verbs.writes.del(`${verbs.prefix}:pool:{${encodeURIComponent(ownerId)}}`);
+    const { entries } = await new PoolRecord(verbs.db, verbs.owners, verbs.tokens, verbs.clock).read(new AbortController().signal);
+    await verbs.livePool.putAll(entries.filter((entry) => entry.ownerId === ownerId && entry.token.slot === before!.slot));
+    const [after] = await verbs.livePool.tokensOf(ownerId);
+    expect({ version: after?.version, uc: after?.uc }).toEqual({ version: before!.version, uc: before!.uc });
+    await verbs.publisher.publish(ownerId, before!);
   }
 
   test('after its time had come', () => givenBack('due', false));

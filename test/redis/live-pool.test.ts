@@ -70,11 +70,21 @@ describe('the live pool', () => {
     const writers = [pool, ...(await Promise.all([0, 1].map(async () => new LivePool(client, await untilReady(connect({ url: redis().url }, 'write')), 'tps', new LiveTokenCode(ringOf('k')), ignore))))];
     for (let round = 0; round < 25; round++) {
       const ownerId = `random-${String(round)}`;
-      const writes = Array.from({ length: 24 }, () => live({ version: 1 + Math.floor(Math.random() * 12), uc: Math.floor(Math.random() * 4) }));
+      const writes = Array.from({ length: 24 }, () => live({ version: 1 + Math.floor(Math.random() * 12), uc: Math.floor(Math.random() * 4), phase: Math.random() < 0.3 ? 'given_back' : 'withdrawn' }));
       await Promise.all(writes.map((token, i) => (writers[i % writers.length] ?? pool).put(ownerId, token)));
       const highest = writes.reduce((best, token) => (outranks(token, best) ? token : best));
-      expect(await pool.tokensOf(ownerId)).toMatchObject([{ version: highest.version, uc: highest.uc }]);
+      expect(await pool.tokensOf(ownerId)).toMatchObject([{ version: highest.version, uc: highest.uc, phase: highest.phase }]);
     }
+  });
+
+  test('takes what was given back for what was withdrawn at the same update count, and keeps it', async () => {
+    expect(await pool.put('o', live({ uc: 5, phase: 'withdrawn' }))).toBe(true);
+    expect(await pool.put('o', live({ uc: 5, phase: 'ready' }))).toBe(false);
+    expect(await pool.put('o', live({ uc: 5, phase: 'given_back' }))).toBe(true);
+    for (const phase of ['given_back', 'withdrawn', 'ready'] as const) expect(await pool.put('o', live({ uc: 5, phase }))).toBe(false);
+    expect(await pool.tokensOf('o')).toMatchObject([{ uc: 5, phase: 'given_back' }]);
+    expect(await pool.put('o', live({ uc: 6, phase: 'withdrawn' }))).toBe(true);
+    expect(await pool.put('o', live({ uc: 5, phase: 'given_back' }))).toBe(false);
   });
 
   test('holds what is gone above every state of its row, and a newer row above that', async () => {

@@ -93,7 +93,7 @@ export function poolKey(prefix: string, owner: string): string {
 
 /** `version:uc:phase:expiry:token`. */
 export function rankOf(value: string): Rank | undefined {
-  const match = /^(\d+):(\d+):[rwg]:/.exec(value);
+  const match = /^(\d+):(\d+):[rwgb]:/.exec(value);
   return match ? { version: Number(match[1]), uc: Number(match[2]) } : undefined;
 }
 

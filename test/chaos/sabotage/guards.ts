@@ -24,7 +24,7 @@ export const guards = {
   ],
   'unique fingerprint': [{ sql: 'ALTER TABLE tstspent DROP PRIMARY KEY, ADD KEY ix03tstspent (fingerprint)' }],
   'unique parent': [{ sql: 'ALTER TABLE tsttoken DROP KEY uk01tsttoken, ADD KEY ix03tsttoken (parenttokendid)' }],
-  'version check in Redis': [{ module: 'redis/scripts.js', text: 'if version > newVersion or (version == newVersion and uc >= newUc) then return 0 end', instead: '' }],
+  'version check in Redis': [{ module: 'redis/scripts.js', text: 'if version > newVersion or (version == newVersion and (uc > newUc or (uc == newUc and not isGivenBack))) then return 0 end', instead: '' }],
   'epoch lock': [
     { module: 'mysql/claims.js', text: 'epochIn(epochs) !== claim.epoch', instead: 'false' },
     { module: 'mysql/claims.js', text: '(await lockEpoch(tx)) !== claim.epoch', instead: 'false' },

@@ -72,7 +72,7 @@ export const withdrawalStep = 1000;
 /** What is added where such a row may be handed out again: more than its withdrawal had added. */
 export const returnStep = 2 * withdrawalStep;
 
-export type Rank = Pick<LiveToken, 'version' | 'uc' | 'phase'>;
+type Rank = Pick<LiveToken, 'version' | 'uc' | 'phase'>;
 
 export function outranks(a: Rank, b: Rank): boolean {
   if (a.version !== b.version) return a.version > b.version;

@@ -9,6 +9,7 @@ import type { OwnerTable } from '../mysql/owners.ts';
 import type { TokenTable } from '../mysql/tokens.ts';
 import type { Alarms } from '../pool/alarms.ts';
 import type { Attempts } from '../pool/attempts.ts';
+import { once } from '../pool/persist.ts';
 import type { RefreshCause } from '../pool/refresh-subject.ts';
 import type { FailureSettler } from '../pool/settle-failure.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -17,9 +18,6 @@ import type { Logger } from '../runtime/log.ts';
 
 const rowsAtOnce = 500;
 const settledAtOnce = 3;
-
-/** The next round is the repetition: this one must end, with its term or before the process. */
-const once = AbortSignal.abort();
 
 const lostAnswer: RefreshFailure = { kind: 'in_doubt', status: null, detail: 'the node that sent the request ended before its answer was recorded' };
 

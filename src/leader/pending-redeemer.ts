@@ -1,15 +1,13 @@
 import { StoreUnavailable } from '../domain/errors.ts';
 import { isAnswer, unsealPending, type KeptAnswer, type KeptFailure, type Pending } from '../journal/kept-answer.ts';
 import type { Attempts } from '../pool/attempts.ts';
+import { once } from '../pool/persist.ts';
 import type { AnswerRedeemer } from '../pool/redeem-answer.ts';
 import type { FailureRedeemer } from '../pool/redeem-failure.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-
-/** The next round is the repetition: one that waits for the record would hold up all that comes after it in its round. */
-const once = AbortSignal.abort();
 
 /** A master that was killed leaves as many as it had refreshes under way, and what is due waits for them. */
 const redeemedAtOnce = 5;

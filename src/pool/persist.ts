@@ -5,6 +5,9 @@ import type { Logger } from '../runtime/log.ts';
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
+/** For a write that the next round repeats: this one must end, with its term, and hold up nothing that comes after it. */
+export const once = AbortSignal.abort();
+
 /** Repeats a write that may be repeated until the store takes it; other errors end it. A signal ends the repeating, not the write. */
 export async function untilStored<T>(write: () => Promise<T>, clock: Clock, logger: Logger, signal?: AbortSignal): Promise<T> {
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {

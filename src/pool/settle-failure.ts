@@ -14,7 +14,7 @@ import type { Logger } from '../runtime/log.ts';
 import type { Alarms, FailedRefreshReport } from './alarms.ts';
 import type { ClientHolds, Refusal } from './client-holds.ts';
 import { liveView } from './live-view.ts';
-import { untilDone, untilStored } from './persist.ts';
+import { once, untilDone, untilStored } from './persist.ts';
 import { codeOf, type RefreshResult } from './refresh-result.ts';
 import { jobOf, type Subject } from './refresh-subject.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -39,9 +39,6 @@ type Verdict = Omit<FailedRefreshReport, 'next'> & { readonly failure: KnownFail
 
 const stateAfter = { retry: 'idle', stop: 'stopped', bury: 'dead' } as const;
 const statusAfter = { retry: statuses.refreshFailed, stop: statuses.stopped, bury: statuses.dead, doubt: statuses.inDoubt } as const;
-
-/** The next round is the repetition. */
-const once = AbortSignal.abort();
 
 /** Decides and writes what becomes of a token after a failed attempt, and tells people. */
 export class FailureSettler {

@@ -29,6 +29,15 @@ function running(answer: TokenAnswer, recorder: Partial<ErrandRecorder> = {}) {
   return { steps, log, faults, runner: new ErrandRunner(endpoint, whole, log, (fault) => void faults.push(fault)) };
 }
 
+async function expectIdleOnlyAfter(recording: PromiseWithResolvers<void>, runner: ErrandRunner): Promise<void> {
+  let idle = false;
+  const becomesIdle = runner.idle().then(() => (idle = true));
+  await Promise.resolve();
+  expect(idle).toBe(false);
+  recording.resolve();
+  await becomesIdle;
+}
+
 describe('An errand', () => {
   it('is recorded as leaving before it leaves, and kept before it is answered', async () => {
     const { runner, steps } = running(granted);
@@ -53,12 +62,7 @@ describe('An errand', () => {
     const kept: PromiseWithResolvers<void> = Promise.withResolvers();
     const { runner } = running(failure, { failed: () => kept.promise });
     expect(await runner.run(errand)).toBe(failure);
-    let idle = false;
-    const becomesIdle = runner.idle().then(() => (idle = true));
-    await Promise.resolve();
-    expect(idle).toBe(false);
-    kept.resolve();
-    await becomesIdle;
+    await expectIdleOnlyAfter(kept, runner);
   });
 
   it('goes on where the disk cannot be written to, and says so', async () => {
@@ -95,12 +99,7 @@ describe('An errand', () => {
     const slow: PromiseWithResolvers<void> = Promise.withResolvers();
     const { runner } = running(granted, { granted: () => [slow.promise, Promise.resolve()] });
     await runner.run(errand);
-    let idle = false;
-    const becomesIdle = runner.idle().then(() => (idle = true));
-    await Promise.resolve();
-    expect(idle).toBe(false);
-    slow.resolve();
-    await becomesIdle;
+    await expectIdleOnlyAfter(slow, runner);
   });
 
   it('is answered where no place has it, and that is an error', async () => {

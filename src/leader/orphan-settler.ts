@@ -1,5 +1,6 @@
 import { dueAgain } from '../domain/due-time.ts';
 import { settlement } from '../domain/refresh-policy.ts';
+import { CommitUnknown } from '../domain/errors.ts';
 import type { RefreshFailure } from '../domain/refresh-outcome.ts';
 import type { Owner } from '../domain/owner.ts';
 import type { Token } from '../domain/token.ts';
@@ -40,6 +41,8 @@ export interface OrphanParts {
 /** Settles attempts that nobody in this process stands behind: left by another node, or by a crash. */
 export class OrphanSettler {
   readonly #parts: OrphanParts;
+  /** Attempts that may have been marked as in doubt, and of which nobody was told: the commit was in doubt itself. */
+  readonly #untold = new Set<string>();
 
   constructor(parts: OrphanParts) {
     this.#parts = parts;
@@ -48,6 +51,8 @@ export class OrphanSettler {
   async settleAll(): Promise<void> {
     const { db, tokens, attempts } = this.#parts;
     const orphans = (await tokens.inAttempt(db, rowsAtOnce)).filter((token) => token.attempt !== null && !attempts.has(token.attempt));
+    const left = new Set(orphans.map(({ attempt }) => attempt));
+    for (const attempt of this.#untold) if (!left.has(attempt)) this.#untold.delete(attempt);
     const share = new Limiter(settledAtOnce);
     await Promise.all(orphans.map((orphan) => share.run(() => this.#settle(orphan))));
   }
@@ -58,7 +63,8 @@ export class OrphanSettler {
     if (token.state === 'claimed') return this.#takeBack(owner, token);
     const ageMs = this.#parts.clock.now() - (token.stateSince ?? 0);
     if (settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again') this.#askAgain(owner, token, ageMs);
-    if (token.state === 'sending' && ageMs > this.#parts.longestRequestMs) await this.#doubt(owner, token);
+    const { attempt } = token;
+    if (attempt !== null && (token.state === 'in_doubt' ? this.#untold.has(attempt) : ageMs > this.#parts.longestRequestMs)) await this.#doubt(owner, token, attempt);
   }
 
   async #takeBack(owner: Owner, token: Token): Promise<void> {
@@ -78,9 +84,14 @@ export class OrphanSettler {
     startRefresh(token, 'doubt');
   }
 
-  async #doubt(owner: Owner, token: Token): Promise<void> {
+  async #doubt(owner: Owner, token: Token, attempt: string): Promise<void> {
     const { failures, alarms } = this.#parts;
-    if (!(await failures.doubt(owner, token, token.attempt ?? '', lostAnswer, once))) return;
+    const isMarked = await failures.doubt(owner, token, attempt, lostAnswer, once).catch((error: unknown) => {
+      if (error instanceof CommitUnknown) this.#untold.add(attempt);
+      throw error;
+    });
+    this.#untold.delete(attempt);
+    if (!isMarked) return;
     alarms.refreshFailed({ owner, token, failure: lostAnswer, next: { step: 'doubt' }, failures: token.retryCount + 1 });
     await failures.republish(owner, token.version);
   }

@@ -101,12 +101,13 @@ export class FailureSettler {
   }
 
   async #settleDoubt(owner: Owner, token: Token, attempt: string, failure: RefreshFailure): Promise<void> {
-    await this.doubt(owner, token, attempt, failure);
-    this.#parts.alarms.refreshFailed({ owner, token, failure, next: { step: 'doubt' }, failures: token.retryCount + 1 });
+    const isMarked = await this.doubt(owner, token, attempt, failure);
+    if (isMarked) this.#parts.alarms.refreshFailed({ owner, token, failure, next: { step: 'doubt' }, failures: token.retryCount + 1 });
+    else this.#logMovedOn(owner, token, failure);
   }
 
   async #settleKnown(owner: Owner, token: Token, attempt: string, failure: KnownFailure): Promise<void> {
-    const { holds, alarms, logger } = this.#parts;
+    const { holds, alarms } = this.#parts;
     const refusal = failure.kind === 'invalid_client' ? holds.refused(owner, token) : undefined;
     const verdict = this.#judge(owner, token, attempt, failure, Math.max(token.retryCount + 1, refusal?.count ?? 0));
     const { next } = verdict;
@@ -114,7 +115,11 @@ export class FailureSettler {
     const released = await this.#release(verdict, attempt);
     // A client that is held here is told of here.
     if (released || refusal) alarms.refreshFailed({ ...verdict, isKnown: isKnown(refusal, next) });
-    else logger.info({ owner: owner.id, version: token.version, failure: failure.kind }, 'A refresh failed, and its token has moved on meanwhile');
+    else this.#logMovedOn(owner, token, failure);
+  }
+
+  #logMovedOn(owner: Owner, { version }: Token, { kind }: RefreshFailure): void {
+    this.#parts.logger.info({ owner: owner.id, version, failure: kind }, 'A refresh failed, and its token has moved on meanwhile');
   }
 
   /** People, and callers. */

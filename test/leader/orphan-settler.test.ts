@@ -1,12 +1,14 @@
 import { beforeEach, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
-import { StoreUnavailable } from '../../src/domain/errors.ts';
+import { CommitUnknown, StoreUnavailable } from '../../src/domain/errors.ts';
 import type { Token } from '../../src/domain/token.ts';
 import { OrphanSettler } from '../../src/leader/orphan-settler.ts';
+import type { ClaimTable } from '../../src/mysql/claims.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { liveView } from '../../src/pool/live-view.ts';
 import type { RefreshCause } from '../../src/pool/refresh-subject.ts';
+import { FailureSettler } from '../../src/pool/settle-failure.ts';
 import { useRedis } from '../harness/redis.ts';
 import { newAttempt, silent, useTokenDatabase, type Columns } from '../mysql/token-database.ts';
 import { verbsOn, type VerbsOnStores } from '../pool/verbs-on-stores.ts';
@@ -89,4 +91,24 @@ test('where the record goes away in the middle, the round ends; the next one set
   expect(await stateOf(left)).toBe('sending');
   await settler().settleAll();
   expect(await stateOf(left)).toBe('in_doubt');
+});
+
+test('people are told of a doubt though nobody knew at first whether it was committed, once, and its access token goes back', async () => {
+  const { left, ownerId } = await leftSending(longestRequestMs + 500);
+  let isUnknown = true;
+  const claims = Object.assign(Object.create(verbs.claims) as ClaimTable, {
+    markInDoubt: async (...args: Parameters<ClaimTable['markInDoubt']>) => {
+      const marked = await verbs.claims.markInDoubt(...args);
+      if (isUnknown) throw new CommitUnknown();
+      return marked;
+    },
+  });
+  const orphans = settler({ ...verbs, failures: new FailureSettler({ ...verbs, claims, logger: silent }) });
+  await expect(orphans.settleAll()).rejects.toBeInstanceOf(CommitUnknown);
+  expect([await stateOf(left), verbs.alarms.heard]).toEqual(['in_doubt', []]);
+  isUnknown = false;
+  for (let round = 0; round < 2; round++) await orphans.settleAll();
+  expect(verbs.alarms.heard.map(({ token, next }) => [token.version, next.step])).toEqual([[left, 'doubt']]);
+  const slots = await verbs.livePool.tokensOf(ownerId);
+  expect(slots.filter(({ version }) => version === left).map(({ phase }) => phase)).toEqual(['ready']);
 });

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
+import { Secret } from '../../src/domain/secret.ts';
+import { markSending } from '../../src/mysql/mark-sending.ts';
 import type { RefreshFailure } from '../../src/domain/refresh-outcome.ts';
 import type { Subject } from '../../src/pool/refresh-subject.ts';
 import { useRedis } from '../harness/redis.ts';
@@ -27,6 +29,22 @@ test('a token is not given back to callers after the next attempt on it has begu
   await verbs.failures.republish(owner, version);
   const ready = (await verbs.livePool.tokensOf(owner.id)).filter(({ phase }) => phase === 'ready');
   expect(ready).toEqual([]);
+});
+
+test('nobody is told of a doubt where the answer has been recorded meanwhile, or nothing was sent', async () => {
+  const ownerDid = await database().addOwner();
+  const version = await database().addToken(ownerDid);
+  const owner = await verbs.owners.byDid(database().db, ownerDid);
+  const token = await database().token(version);
+  const claim = { version, ownerDid, attempt: newAttempt(), epoch: await verbs.terms.begin(10_000) };
+  const inDoubt = (): Promise<unknown> => verbs.failures.settle({ kind: 'subject', owner: owner!, token, siblings: [token] } as Subject, claim, { kind: 'in_doubt', status: null, detail: '' }, false);
+  expect(await verbs.claims.claim(token, claim)).toBe('claimed');
+  await inDoubt();
+  expect([(await database().row(version))['state'], verbs.alarms.heard]).toEqual(['claimed', []]);
+  expect(await markSending(database().db, claim)).toBe(true);
+  await verbs.redeemer.redeem({ ...claim, issuedAt: Math.floor(verbs.clock.now()), accessToken: new Secret('at'), refreshToken: new Secret('rt'), validityMs: 60_000 });
+  await inDoubt();
+  expect(verbs.alarms.heard).toEqual([]);
 });
 
 describe('a grant', () => {

@@ -34,7 +34,9 @@ export class FailureRedeemer {
       return settled;
     }
     // Its owner may be made valid again, or the key of its row be added.
-    if (!(await tokens.isInAttempt(db, attempt))) await pending.forget(attempt);
-    return false;
+    if (await tokens.isInAttempt(db, attempt)) return false;
+    const settled = await failures.settledBefore(attempt);
+    await pending.forget(attempt);
+    return settled;
   }
 }

@@ -45,6 +45,8 @@ export class FailureSettler {
   readonly #parts: FailureParts;
   /** The attempts that heard `invalid_grant`, by their row, while it is still tried. The next master hears it anew: a grant is rather kept too long. */
   readonly #refusals = new Map<number, Set<string>>();
+  /** By attempt, what may have been written and was told to nobody: whether it was committed is not known, and who is to have mail is in the database that failed. */
+  readonly #untold = new Map<string, Verdict>();
 
   constructor(parts: FailureParts) {
     this.#parts = parts;
@@ -64,13 +66,21 @@ export class FailureSettler {
    */
   async settleKept(owner: Owner, token: Token, attempt: string, failure: KnownFailure): Promise<boolean> {
     const verdict = this.#judge(owner, token, attempt, failure, token.retryCount + 1);
-    try {
-      if (!(await this.#release(verdict, attempt, once))) return false;
-    } catch (error) {
-      // Where it was committed, the next round finds nothing to do: better told twice than never.
-      if (error instanceof CommitUnknown) await this.#tell(verdict);
+    const released = await this.#release(verdict, attempt, once).catch((error: unknown) => {
+      if (error instanceof CommitUnknown) this.#untold.set(attempt, verdict);
       throw error;
-    }
+    });
+    if (!released) return this.settledBefore(attempt);
+    this.#untold.delete(attempt);
+    await this.#tell(verdict);
+    return true;
+  }
+
+  /** Tells people, and callers, of an attempt that may have been settled in a round before which did not know it. @returns false where there was none */
+  async settledBefore(attempt: string): Promise<boolean> {
+    const verdict = this.#untold.get(attempt);
+    if (!verdict) return false;
+    this.#untold.delete(attempt);
     await this.#tell(verdict);
     return true;
   }

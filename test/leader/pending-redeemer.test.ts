@@ -204,19 +204,39 @@ describe('word that a refresh token was not used, from a node that has ended', (
     expect(await database().row(version)).toMatchObject({ state: 'idle', retrycount: 2 });
   });
 
-  test('is told of where nobody knows whether it was committed', async () => {
-    const { version } = await keptInRedis({ retrymax: 0 }, unavailable);
+  /** A redeemer of failures that writes its first release and does not come to know of it. */
+  function unsureAtFirst(): PendingRedeemer {
+    let isUnknown = true;
     const outcomes = Object.assign(Object.create(verbs.outcomes) as OutcomeTable, {
       release: async (...args: Parameters<OutcomeTable['release']>) => {
-        await verbs.outcomes.release(...args);
+        const released = await verbs.outcomes.release(...args);
+        if (!isUnknown) return released;
+        isUnknown = false;
         throw new CommitUnknown();
       },
     });
     const failures = new FailureSettler({ ...verbs, logger: silent, outcomes });
-    await expect(pendingRedeemer({ failureRedeemer: new FailureRedeemer({ ...verbs, failures }) }).redeemAll(signal)).rejects.toBeInstanceOf(CommitUnknown);
-    await pendingRedeemer().redeemAll(signal);
-    expect(verbs.alarms.heard.map(({ next }) => next.step)).toEqual(['stop']);
-    expect([(await database().row(version))['state'], await verbs.pending.all()]).toEqual(['stopped', {}]);
+    return pendingRedeemer({ failureRedeemer: new FailureRedeemer({ ...verbs, failures }) });
+  }
+
+  test.each([[0, 'stop', 'stopped'], [3, 'retry', 'idle']])('is told of once where nobody knows whether it was committed, when the database is back: with %i retries', async (retrymax, step, state) => {
+    const { version } = await keptInRedis({ retrymax }, unavailable);
+    const redeemer = unsureAtFirst();
+    await expect(redeemer.redeemAll(signal)).rejects.toBeInstanceOf(CommitUnknown);
+    expect(verbs.alarms.heard).toEqual([]);
+    for (let round = 0; round < 2; round++) await redeemer.redeemAll(signal);
+    expect(verbs.alarms.heard.map(({ next }) => next.step)).toEqual([step]);
+    expect([(await database().row(version))['state'], await verbs.pending.all()]).toEqual([state, {}]);
+  });
+
+  test('is told of once too where a request before it leaves the token in doubt', async () => {
+    const { attempt, version } = await keptInRedis({ providerpolicy: 'grace', gracems: 60_000 }, unavailable);
+    await database().rows.query('UPDATE tstspent SET createdtime = createdtime - INTERVAL 1 SECOND WHERE attempt = ?', [attempt]);
+    const redeemer = unsureAtFirst();
+    await expect(redeemer.redeemAll(signal)).rejects.toBeInstanceOf(CommitUnknown);
+    for (let round = 0; round < 2; round++) await redeemer.redeemAll(signal);
+    expect(verbs.alarms.heard).toHaveLength(1);
+    expect([await database().row(version), await verbs.pending.all()]).toMatchObject([{ state: 'in_doubt', attempt, retrycount: 1 }, {}]);
   });
 
   test('that its client is refused is told, and holds no other token: the credentials may be right by now', async () => {

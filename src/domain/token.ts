@@ -50,7 +50,8 @@ export function expiresAt(token: Pick<Token, 'issuedAt' | 'validityMs'>): number
 }
 
 /**
- * A token as callers may get it. Its rank orders two views of one slot: the version first, then the update count, then whether it was given back.
+ * A token as callers may get it. Its rank orders two views of one slot: the version first, then the update count; what was given back takes the place
+ * of its withdrawal and of nothing else at that count.
  * None but that of what is gone is higher than the record has at that moment: what a store has lost is built again from the record.
  */
 export interface LiveToken {
@@ -76,7 +77,7 @@ type Rank = Pick<LiveToken, 'version' | 'uc' | 'phase'>;
 
 export function outranks(a: Rank, b: Rank): boolean {
   if (a.version !== b.version) return a.version > b.version;
-  return a.uc === b.uc ? a.phase === 'given_back' && b.phase !== 'given_back' : a.uc > b.uc;
+  return a.uc === b.uc ? a.phase === 'given_back' && b.phase === 'withdrawn' : a.uc > b.uc;
 }
 
 /** A caller needs this long, in ms, to make use of what it was handed. */

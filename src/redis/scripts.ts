@@ -3,7 +3,7 @@ import type { Result } from 'ioredis';
 import type { RedisClient } from './connection.ts';
 
 /**
- * Puts a token into its slot unless the slot holds one of the same or a higher rank (version, then update count, then whether it was given back).
+ * Puts a token into its slot unless the slot holds one of the same or a higher rank (version, then update count; what was given back is above its withdrawal).
  * A value in another form counts as none. The pool's time to live only grows.
  * KEYS: the owner's pool. ARGV: slot, version, update count, value, expiry (epoch ms), time to keep it after that and at least (ms).
  * Returns 1 when it was put.
@@ -14,7 +14,7 @@ local version, uc, letter = string.match(current or '', '^(%d+):(%d+):(%a?)')
 if version then
   version, uc = tonumber(version), tonumber(uc)
   local newVersion, newUc = tonumber(ARGV[2]), tonumber(ARGV[3])
-  local isGivenBack = letter ~= 'b' and string.match(ARGV[4], '^%d+:%d+:b:')
+  local isGivenBack = letter == 'w' and string.match(ARGV[4], '^%d+:%d+:b:')
   if version > newVersion or (version == newVersion and (uc > newUc or (uc == newUc and not isGivenBack))) then return 0 end
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])

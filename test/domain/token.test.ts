@@ -37,7 +37,7 @@ describe('the rank of two views of a slot', () => {
   test('puts what was given back before its withdrawal, and before nothing of a higher update count', () => {
     expect(outranks(live({ phase: 'given_back' }), live({ phase: 'withdrawn' }))).toBe(true);
     expect(outranks(live({ phase: 'withdrawn' }), live({ phase: 'given_back' }))).toBe(false);
-    expect(outranks(live({ phase: 'given_back' }), live({ phase: 'given_back' }))).toBe(false);
+    for (const phase of ['given_back', 'ready', 'gone'] as const) expect(outranks(live({ phase: 'given_back' }), live({ phase }))).toBe(false);
     expect(outranks(live({ phase: 'given_back' }), live({ uc: 1, phase: 'withdrawn' }))).toBe(false);
     expect(isUsable(live({ phase: 'given_back' }), 0)).toBe(true);
   });

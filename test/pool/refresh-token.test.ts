@@ -113,7 +113,8 @@ describe('a token that was withdrawn and whose claim is given back is with calle
     await expect.poll(phases, { timeout: 3000 }).toEqual(['given_back']);
     expect(verbs.cache.anyUsable(ownerId)).toBeDefined();
     await expectNoLowerRankIfRedisIsEmptied(ownerId);
-    expect(await phases()).toEqual(['given_back']);
+    // One that is in doubt is with callers by the record itself.
+    expect(await phases()).toEqual([sent ? 'ready' : 'given_back']);
     commit(undefined);
     expect(await refresh).toEqual({ kind: 'skipped', reason: 'given_back' });
     expect(await phases()).toEqual(['ready']);

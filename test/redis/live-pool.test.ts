@@ -85,6 +85,8 @@ describe('the live pool', () => {
     expect(await pool.tokensOf('o')).toMatchObject([{ uc: 5, phase: 'given_back' }]);
     expect(await pool.put('o', live({ uc: 6, phase: 'withdrawn' }))).toBe(true);
     expect(await pool.put('o', live({ uc: 5, phase: 'given_back' }))).toBe(false);
+    expect(await pool.put('o', live({ uc: 7, phase: 'gone', accessToken: '' }))).toBe(true);
+    expect(await pool.put('o', live({ uc: 7, phase: 'given_back' }))).toBe(false);
   });
 
   test('holds what is gone above every state of its row, and a newer row above that', async () => {

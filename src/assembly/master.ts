@@ -35,6 +35,7 @@ export function buildMaster(ground: Ground, verbs: Verbs): Elector {
     announceVacancy: () => feed.publish({ kind: 'vacant' }),
     onChange: (term) => {
       verbs.holds.forgetAll();
+      verbs.failures.forgetRefusals();
       if (term) metrics.becameMaster(term.epoch);
       else metrics.becameFollower();
     },

@@ -43,7 +43,7 @@ const statusAfter = { retry: statuses.refreshFailed, stop: statuses.stopped, bur
 /** Decides and writes what becomes of a token after a failed attempt, and tells people. */
 export class FailureSettler {
   readonly #parts: FailureParts;
-  /** The attempts that heard `invalid_grant`, by their row, while it is still tried. The next master hears it anew: a grant is rather kept too long. */
+  /** The attempts of this term that heard `invalid_grant`, by their row, while it is still tried. The next master hears it anew: a grant is rather kept too long. */
   readonly #refusals = new Map<number, Set<string>>();
   /** By attempt, what may have been written and was told to nobody: whether it was committed is not known, and who is to have mail is in the database that failed. */
   readonly #untold = new Map<string, Verdict>();
@@ -90,6 +90,11 @@ export class FailureSettler {
     const { claims, clock, logger } = this.#parts;
     const event = eventOf(owner, token, { step: 'doubt' }, failure);
     return untilStored(() => claims.markInDoubt(token.version, attempt, event), clock, logger, signal);
+  }
+
+  /** At the beginning of a term: a pool may have been restarted meanwhile, and the count begins anew with that. */
+  forgetRefusals(): void {
+    this.#refusals.clear();
   }
 
   clientWorks(owner: Owner, token: Token): void {

@@ -48,13 +48,19 @@ test('nobody is told of a doubt where the answer has been recorded meanwhile, or
 });
 
 describe('a grant', () => {
+  const nextTerm = 'next term';
+
   /** What the row is after these answers of its provider, one attempt each. */
-  async function stateAfter(...failures: readonly RefreshFailure[]): Promise<unknown> {
+  async function stateAfter(...failures: readonly (RefreshFailure | typeof nextTerm)[]): Promise<unknown> {
     const ownerDid = await database().addOwner({ retrymax: 5 });
     const version = await database().addToken(ownerDid);
     const owner = await verbs.owners.byDid(database().db, ownerDid);
     const epoch = await verbs.terms.begin(10_000);
     for (const failure of failures) {
+      if (failure === nextTerm) {
+        verbs.failures.forgetRefusals();
+        continue;
+      }
       const token = await database().token(version);
       const claim = { version, ownerDid, attempt: newAttempt(), epoch };
       expect(await verbs.claims.claim(token, claim)).toBe('claimed');
@@ -69,6 +75,11 @@ describe('a grant', () => {
   test('is dead when invalid_grant was heard twice, whatever else was heard between', async () => {
     expect(await stateAfter(invalidGrant, invalidGrant)).toBe('dead');
     expect(await stateAfter(invalidGrant, unavailable, invalidGrant)).toBe('dead');
+  });
+
+  test('is not dead when it was heard in two terms: its pool may have been restarted between them', async () => {
+    expect(await stateAfter(invalidGrant, nextTerm, invalidGrant)).toBe('idle');
+    expect(await stateAfter(invalidGrant, nextTerm, invalidGrant, invalidGrant)).toBe('dead');
   });
 
   test('is not dead when it was heard once, after another failure', async () => {

@@ -155,8 +155,8 @@ describe('The courier', () => {
     await courier.stop();
     expect(await phases()).toEqual(['sending', 'refused', 'sending', 'not_left']);
     expect(await journalled()).toBeUndefined();
-    expect(await pending()).toMatchObject({ version: 42, ownerDid: 7, failure: { kind: 'invalid_client', status: 401 } });
-    expect(await pending('attempt-2')).toMatchObject({ version: 43, failure: { kind: 'unreachable' } });
+    expect(await pending()).toMatchObject({ version: 42, ownerDid: 7, end: { kind: 'invalid_client', status: 401 } });
+    expect(await pending('attempt-2')).toMatchObject({ version: 43, end: { kind: 'unreachable' } });
   });
 
   it('carries out many errands at a time, each once', async () => {
@@ -334,7 +334,7 @@ describe('When the service is killed in the middle of a request', () => {
     await once(service, 'exit');
     provider.release();
     await expect.poll(() => isAlive(courierPid), { timeout: 5000 }).toBe(false);
-    expect(await pending()).toMatchObject({ attempt: 'attempt-1', failure: { kind: 'unavailable', status: 503 } });
+    expect(await pending()).toMatchObject({ attempt: 'attempt-1', end: { kind: 'unavailable', status: 503 } });
   });
 
   it('and the provider never answers, the courier ends all the same', async () => {

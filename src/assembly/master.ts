@@ -83,7 +83,7 @@ function starter({ logging }: Ground, { refresher }: Verbs, term: () => Term | u
 function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Reconciler {
   const { config, logging, metrics, clock, stores, livePool, pending, queue } = ground;
   const { db, owners, tokens, changes } = stores;
-  const { attempts, publisher, redeemer, failures, failureRedeemer, alarms, claims, planner, scheduler, record, refresher } = verbs;
+  const { attempts, publisher, redeemer, failures, endRedeemer, alarms, claims, planner, scheduler, record, refresher } = verbs;
   const logger = logging.logger('leader.reconciler');
   const longestRequestMs = config.refresh.connectTimeout + config.refresh.requestTimeout + 2 * recordingLimitMs + slackMs;
   const startRefresh = (token: Token, cause: RefreshCause): void => start(token.version, token.ownerDid, cause);
@@ -107,7 +107,7 @@ function buildReconciler(ground: Ground, verbs: Verbs, start: StartRefresh): Rec
       longestRequestMs,
       startRefresh,
     }),
-    pending: new PendingRedeemer(pending, redeemer, failureRedeemer, attempts, stores.transit.ring, logger, metrics),
+    pending: new PendingRedeemer(pending, redeemer, endRedeemer, attempts, stores.transit.ring, logger, metrics),
     clock,
     logger,
     metrics,

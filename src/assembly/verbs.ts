@@ -2,12 +2,13 @@ import { Alarms } from '../pool/alarms.ts';
 import { Attempts } from '../pool/attempts.ts';
 import { ClientHolds } from '../pool/client-holds.ts';
 import { LapseReporter } from '../pool/lapse-reporter.ts';
+import { ClaimReturner } from '../pool/give-back.ts';
 import { FailureSettler } from '../pool/settle-failure.ts';
 import { CommandHandler } from '../pool/master-commands.ts';
 import { PoolPlanner } from '../pool/pool-planner.ts';
 import { PoolRecord } from '../pool/pool-record.ts';
 import { AnswerRedeemer } from '../pool/redeem-answer.ts';
-import { FailureRedeemer } from '../pool/redeem-failure.ts';
+import { EndRedeemer } from '../pool/redeem-end.ts';
 import { SubjectReader } from '../pool/refresh-subject.ts';
 import { TokenRefresher } from '../pool/refresh-token.ts';
 import { PoolRestarter } from '../pool/restart-pool.ts';
@@ -26,7 +27,7 @@ export interface Verbs {
   readonly alarms: Alarms;
   readonly redeemer: AnswerRedeemer;
   readonly failures: FailureSettler;
-  readonly failureRedeemer: FailureRedeemer;
+  readonly endRedeemer: EndRedeemer;
   readonly planner: PoolPlanner;
   readonly refresher: TokenRefresher;
   readonly handler: CommandHandler;
@@ -53,17 +54,18 @@ export function buildVerbs(ground: Ground): Verbs {
   const lapses = new LapseReporter({ db, notifier, metrics, logger });
   const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger, databaseShare, lapses, defaultLifetimeMs: config.refresh.defaultLifetime });
   const failures = new FailureSettler({ db, tokens, claims, outcomes, pending, publisher, scheduler, holds, alarms, clock, logger });
-  const failureRedeemer = new FailureRedeemer({ db, owners, tokens, pending, failures });
+  const returner = new ClaimReturner({ db, outcomes, pending, publisher, failures, clock, logger });
+  const endRedeemer = new EndRedeemer({ db, owners, tokens, pending, failures, returner });
   const subjects = new SubjectReader({ db, owners, tokens, changes, holds, scheduler, clock, logger });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const refresher = new TokenRefresher({
     subjects,
     claims,
-    outcomes,
     changes,
     courier,
     redeemer,
     failures,
+    returner,
     publisher,
     attempts,
     turns: new TurnTaking(),
@@ -77,5 +79,5 @@ export function buildVerbs(ground: Ground): Verbs {
   const restarter = new PoolRestarter({ db, owners, tokens, changes, planner, holds, livePool, publisher, feed, logger: logging.logger('pool.restart') });
   const handler = new CommandHandler(refresher, restarter, db, owners, tokens, logging.logger('pool.command'));
   const record = new PoolRecord(db, owners, tokens, clock);
-  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, failureRedeemer, planner, refresher, handler, record, holds, lapses };
+  return { attempts, claims, scheduler, publisher, alarms, redeemer, failures, endRedeemer, planner, refresher, handler, record, holds, lapses };
 }

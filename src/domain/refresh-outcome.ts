@@ -27,5 +27,13 @@ export type RefreshFailure =
 /** One after which the refresh token is as good as before, or is refused for good: nothing that could be lost. */
 export type KnownFailure = Exclude<RefreshFailure, { readonly kind: 'in_doubt' }>;
 
+/** Nothing left, and nothing will: the claim was no longer held, or could not be moved on at once, or no courier was there. */
+export interface GivenBack {
+  readonly kind: 'given_back';
+}
+
+/** An end of an attempt of which is known that it did not use the refresh token. */
+export type UnusedEnd = KnownFailure | GivenBack;
+
 /** What the token endpoint said to one request. */
 export type TokenAnswer = { readonly kind: 'granted'; readonly grant: Grant } | RefreshFailure;

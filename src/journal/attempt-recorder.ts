@@ -1,10 +1,10 @@
-import type { Grant, KnownFailure } from '../domain/refresh-outcome.ts';
+import type { Grant, UnusedEnd } from '../domain/refresh-outcome.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 import type { Journal } from './journal.ts';
 import { sealPending, writeAnswer, type Attempt, type KeptAnswer } from './kept-answer.ts';
 import type { Phase } from './record.ts';
 
-/** Puts a sealed answer, or word of a failure, where the other nodes find it. */
+/** Puts a sealed answer, or word that a refresh token was not used, where the other nodes find it. */
 export type PutPending = (attempt: string, sealed: string) => Promise<void>;
 
 /** Moves the claim of an attempt on to `sending` in the system of record; false where it is no longer held. */
@@ -44,8 +44,8 @@ export class AttemptRecorder {
    * For the next master, where nobody hears of it here any more. In Redis only: from a journal it could be read after the record has
    * forgotten what came later, in a failover or from a backup, and the refresh token has been used since.
    */
-  async failed(attempt: Attempt, failure: KnownFailure): Promise<void> {
-    await this.#putPending(attempt.attempt, sealPending({ ...identityOf(attempt), failure }, this.#ring));
+  async unused(attempt: Attempt, end: UnusedEnd): Promise<void> {
+    await this.#putPending(attempt.attempt, sealPending({ ...identityOf(attempt), end }, this.#ring));
   }
 
   /** An end without a token: nothing that could be lost, so nobody waits for the disk. */

@@ -1,4 +1,4 @@
-import type { Grant, KnownFailure } from '../domain/refresh-outcome.ts';
+import type { Grant, UnusedEnd } from '../domain/refresh-outcome.ts';
 import { Secret } from '../domain/secret.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 
@@ -15,13 +15,13 @@ export interface Attempt {
 /** A granted answer on its way into the system of record: all that is needed to record it. */
 export interface KeptAnswer extends Attempt, Grant {}
 
-/** Word that a request failed and did not use the refresh token, on the same way: without it the token would be in doubt. */
-export interface KeptFailure extends Attempt {
-  readonly failure: KnownFailure;
+/** Word that an attempt has ended and did not use the refresh token, on the same way: without it the token would be in doubt. */
+export interface KeptEnd extends Attempt {
+  readonly end: UnusedEnd;
 }
 
 /** What is pending in Redis, by attempt, until the system of record has it. */
-export type Pending = KeptAnswer | KeptFailure;
+export type Pending = KeptAnswer | KeptEnd;
 
 export function isAnswer(pending: Pending): pending is KeptAnswer {
   return 'accessToken' in pending;
@@ -36,7 +36,7 @@ export function sealPending(pending: Pending, ring: KeyRing): string {
 /** @throws Unsealable, SyntaxError */
 export function unsealPending(attempt: string, sealed: string, ring: KeyRing): Pending {
   const text = ring.unseal(sealed, placeOf(attempt));
-  return 'failure' in (JSON.parse(text) as object) ? (JSON.parse(text) as KeptFailure) : readAnswer(text);
+  return 'end' in (JSON.parse(text) as object) ? (JSON.parse(text) as KeptEnd) : readAnswer(text);
 }
 
 /** In the clear: to be sealed by the one who keeps it. */

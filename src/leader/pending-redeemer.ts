@@ -1,9 +1,9 @@
 import { StoreUnavailable } from '../domain/errors.ts';
-import { isAnswer, unsealPending, type KeptAnswer, type KeptFailure, type Pending } from '../journal/kept-answer.ts';
+import { isAnswer, unsealPending, type KeptAnswer, type KeptEnd, type Pending } from '../journal/kept-answer.ts';
 import type { Attempts } from '../pool/attempts.ts';
 import { once } from '../pool/persist.ts';
 import type { AnswerRedeemer } from '../pool/redeem-answer.ts';
-import type { FailureRedeemer } from '../pool/redeem-failure.ts';
+import type { EndRedeemer } from '../pool/redeem-end.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
 import type { KeyRing } from '../runtime/key-ring.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -16,7 +16,7 @@ const redeemedAtOnce = 5;
 export class PendingRedeemer {
   readonly #pending: PendingAnswers;
   readonly #answers: AnswerRedeemer;
-  readonly #failures: FailureRedeemer;
+  readonly #ends: EndRedeemer;
   readonly #attempts: Attempts;
   readonly #ring: KeyRing;
   readonly #logger: Logger;
@@ -24,10 +24,10 @@ export class PendingRedeemer {
   readonly #unreadable = new Set<string>();
   readonly #refused = new Set<string>();
 
-  constructor(pending: PendingAnswers, answers: AnswerRedeemer, failures: FailureRedeemer, attempts: Attempts, ring: KeyRing, logger: Logger, metrics: Metrics) {
+  constructor(pending: PendingAnswers, answers: AnswerRedeemer, ends: EndRedeemer, attempts: Attempts, ring: KeyRing, logger: Logger, metrics: Metrics) {
     this.#pending = pending;
     this.#answers = answers;
-    this.#failures = failures;
+    this.#ends = ends;
     this.#attempts = attempts;
     this.#ring = ring;
     this.#logger = logger;
@@ -76,9 +76,9 @@ export class PendingRedeemer {
     this.#logger.info({ version: result.version, replaced: answer.version }, 'An answer that another node had received was recorded');
   }
 
-  async #settle(failure: KeptFailure): Promise<void> {
-    if (!(await this.#failures.redeem(failure))) return;
+  async #settle(kept: KeptEnd): Promise<void> {
+    if (!(await this.#ends.redeem(kept))) return;
     this.#metrics.answerReplayed('redis');
-    this.#logger.info({ version: failure.version }, 'A failure that another node had heard of was settled');
+    this.#logger.info({ version: kept.version, end: kept.end.kind }, 'An attempt of another node that had not used its refresh token was settled');
   }
 }

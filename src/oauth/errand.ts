@@ -1,4 +1,4 @@
-import type { Grant, KnownFailure, RefreshFailure, TokenAnswer } from '../domain/refresh-outcome.ts';
+import type { GivenBack, Grant, RefreshFailure, TokenAnswer, UnusedEnd } from '../domain/refresh-outcome.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { RecordingFault } from './courier-message.ts';
 import type { RefreshCredentials } from './refresh-request.ts';
@@ -16,11 +16,6 @@ export interface Errand extends RefreshCredentials {
   readonly retryStatuses: readonly number[];
 }
 
-/** Nothing left, and nothing will: the claim was no longer held, or could not be moved on at once, or no courier was there. */
-export interface GivenBack {
-  readonly kind: 'given_back';
-}
-
 export type ErrandAnswer = TokenAnswer | GivenBack;
 
 /** Where the course of an errand is recorded. */
@@ -29,7 +24,7 @@ export interface ErrandRecorder {
   mayLeave(errand: Errand): Promise<boolean>;
   sending(errand: Errand): Promise<void>;
   granted(errand: Errand, grant: Grant): readonly [journal: Promise<void>, redis: Promise<void>];
-  failed(errand: Errand, failure: KnownFailure): Promise<void>;
+  unused(errand: Errand, end: UnusedEnd): Promise<void>;
   ended(phase: 'refused' | 'not_left' | 'in_doubt', errand: Errand): Promise<void>;
 }
 
@@ -69,17 +64,27 @@ export class ErrandRunner {
     const begun = performance.now();
     const [isHeld] = await Promise.all([this.#isHeld(errand), noted]);
     // What took long counts as not made: whoever settles the claim may have seen it grow old.
-    if (!isHeld || performance.now() - begun > freshClaimMs) return { kind: 'given_back' };
+    if (!isHeld || performance.now() - begun > freshClaimMs) return this.#giveBack(errand);
     const answer = await this.#endpoint.refresh(errand, errand.retryStatuses);
     if (answer.kind === 'granted') await this.#keep(errand, answer.grant);
     else this.#note(errand, answer);
     return answer;
   }
 
-  /** Nobody waits for it: without it a token may come to be in doubt, and no more. */
+  #giveBack(errand: Errand): GivenBack {
+    const end = { kind: 'given_back' } as const;
+    this.#leaveWord(errand, end);
+    return end;
+  }
+
   #note(errand: Errand, failure: RefreshFailure): void {
     this.#record(errand, failure.kind, 'journal', this.#recorder.ended(endOf(failure), errand), 'warn').catch(() => undefined);
-    if (failure.kind !== 'in_doubt') this.#record(errand, failure.kind, 'redis', this.#recorder.failed(errand, failure), 'warn').catch(() => undefined);
+    if (failure.kind !== 'in_doubt') this.#leaveWord(errand, failure);
+  }
+
+  /** Nobody waits for it: without it a token may come to be in doubt, and no more. */
+  #leaveWord(errand: Errand, end: UnusedEnd): void {
+    this.#record(errand, end.kind, 'redis', this.#recorder.unused(errand, end), 'warn').catch(() => undefined);
   }
 
   async #isHeld(errand: Errand): Promise<boolean> {

@@ -1,10 +1,8 @@
-import { dueAgain } from '../domain/due-time.ts';
 import { events, statuses } from '../domain/event.ts';
 import type { Owner } from '../domain/owner.ts';
 import { expiresAt } from '../domain/token.ts';
 import type { Grant } from '../domain/refresh-outcome.ts';
 import type { Claim, ClaimTable } from '../mysql/claims.ts';
-import type { OutcomeTable } from '../mysql/outcomes.ts';
 import type { PoolChanges } from '../mysql/pool-changes.ts';
 import type { Courier } from '../oauth/courier.ts';
 import type { ErrandAnswer } from '../oauth/errand.ts';
@@ -13,10 +11,10 @@ import type { Limiter } from '../runtime/limiter.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { Metrics, RefreshEnd } from '../runtime/metrics.ts';
 import type { Attempts } from './attempts.ts';
+import type { ClaimReturner } from './give-back.ts';
 import type { FailureSettler } from './settle-failure.ts';
 import { drainFor, othersLeftMs } from './drain.ts';
 import { liveView } from './live-view.ts';
-import { untilStored } from './persist.ts';
 import { ProviderShares } from './provider-shares.ts';
 import type { AnswerRedeemer } from './redeem-answer.ts';
 import type { RefreshResult } from './refresh-result.ts';
@@ -28,11 +26,11 @@ import type { TurnTaking } from './turn-taking.ts';
 export interface RefreshParts {
   readonly subjects: SubjectReader;
   readonly claims: ClaimTable;
-  readonly outcomes: OutcomeTable;
   readonly changes: PoolChanges;
   readonly courier: Pick<Courier, 'post'>;
   readonly redeemer: AnswerRedeemer;
   readonly failures: FailureSettler;
+  readonly returner: ClaimReturner;
   readonly publisher: TokenPublisher;
   readonly attempts: Attempts;
   readonly turns: TurnTaking;
@@ -56,9 +54,6 @@ interface Claimed {
 
 /** The rest of its lifetime, ms, at which a token no longer waits for the owner's other refreshes. */
 const lastMomentMs = 1000;
-
-/** How long callers are left without a token that was given back, ms, for MySQL to say so. */
-const callersWaitMs = 300;
 
 /**
  * Replaces a token by a new one of its provider. The order is the guarantee: a request leaves only after a claim was committed,
@@ -110,14 +105,15 @@ export class TokenRefresher {
 
   async #carryOut({ subject, claim, firstSentAt }: Claimed, term: Term, cause: RefreshCause): Promise<RefreshResult> {
     const lived = expiresAt(subject.token) > this.#parts.clock.now();
+    const { returner } = this.#parts;
     const withdrawn = await this.#releaseToCallers(subject, term, cause);
-    if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
+    if (term.signal.aborted) return returner.giveBack(subject, claim, withdrawn);
     return this.#shares.run(subject.owner.tokenUrl, async () => {
       // The wait for a place may have outlasted the term.
-      if (term.signal.aborted) return this.#giveBack(subject, claim, withdrawn);
+      if (term.signal.aborted) return returner.giveBack(subject, claim, withdrawn);
       const issuedAt = wholeSecond(firstSentAt ?? this.#parts.clock.now());
       const answer = await this.#ask(subject, claim, issuedAt);
-      if (answer.kind === 'given_back') return this.#giveBack(subject, claim, withdrawn);
+      if (answer.kind === 'given_back') return returner.giveBack(subject, claim, withdrawn);
       if (answer.kind !== 'granted') return this.#parts.failures.settle(subject, claim, answer, withdrawn);
       return this.#redeem(subject, claim, { ...answer.grant, issuedAt }, withdrawn && lived);
     });
@@ -175,21 +171,6 @@ export class TokenRefresher {
     return { kind: 'refreshed', version: result.version };
   }
 
-  /** Nothing was sent and nothing will be: the row becomes idle again. Where MySQL is away callers have the token before that. */
-  async #giveBack({ owner, token, siblings }: Subject, claim: Claim, withdrawn: boolean): Promise<RefreshResult> {
-    const { outcomes, publisher, clock, logger, failures } = this.#parts;
-    logger.warn({ owner: owner.id, version: token.version }, 'A claim is given back unsent; whoever is master tries again');
-    const event = { job: jobOf(owner, token), event: events.claim, status: statuses.released, text: 'the claim was given back; nothing was sent' };
-    const release = { version: token.version, ownerDid: owner.did, attempt: claim.attempt, state: 'idle' as const, retryCount: token.retryCount, dueAt: dueAgain(token.dueAt, clock.now()), event, isUnsent: true };
-    const stored = untilStored(() => outcomes.release(release), clock, logger);
-    if (withdrawn && !(await endsWithin(stored, callersWaitMs, clock))) {
-      await publisher.publish(owner.id, { ...liveView(owner, token, siblings, clock.now()), uc: token.uc + 1, phase: 'given_back' });
-    }
-    await stored;
-    if (withdrawn) await failures.republish(owner, token.version);
-    return { kind: 'skipped', reason: 'given_back' };
-  }
-
   /** The row holds a refresh token that was presented before, perhaps from a copied row: it must never be sent. */
   async #buryTwin({ owner, token }: Subject): Promise<RefreshResult> {
     this.#parts.logger.error({ owner: owner.id, version: token.version }, 'The refresh token of this row was used before; insert a new token for the owner');
@@ -210,10 +191,6 @@ export class TokenRefresher {
       metrics.refreshEnded(outcome, (clock.monotonic() - begun) / 1000);
     }
   }
-}
-
-async function endsWithin(work: Promise<unknown>, ms: number, clock: Clock): Promise<boolean> {
-  return Promise.race([work.then(() => true), clock.sleep(ms).then(() => false)]);
 }
 
 /** Providers count a token's life in whole seconds (RFC 7519 section 2, NumericDate), so it may end up to a second before it would by our clock. */

@@ -10,7 +10,7 @@ import { AttemptRecorder } from '../../src/journal/attempt-recorder.ts';
 import { JournalFile, journalFileName } from '../../src/journal/journal-file.ts';
 import { discardSettled, keptAnswers, readJournals } from '../../src/journal/journal-reader.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { isAnswer, sealPending, unsealPending, type KeptFailure, type Pending } from '../../src/journal/kept-answer.ts';
+import { isAnswer, sealPending, unsealPending, type KeptEnd, type Pending } from '../../src/journal/kept-answer.ts';
 import type { Phase } from '../../src/journal/record.ts';
 import { KeyRing } from '../../src/runtime/key-ring.ts';
 
@@ -206,7 +206,7 @@ describe('A kept answer', () => {
   const attempt = { attempt: 'a', version: 42, ownerDid: 7, issuedAt: 1000 };
   const grant = { accessToken: new Secret('the access token'), refreshToken: new Secret('the refresh token'), validityMs: 60_000 };
   const revealed = (answer: Pending) => isAnswer(answer) && ({ ...answer, accessToken: answer.accessToken.reveal(), refreshToken: answer.refreshToken?.reveal() ?? null });
-  const failed: KeptFailure = { ...attempt, attempt: 'b', failure: { kind: 'unavailable', status: 503, retryAfterMs: 2000, detail: 'status 503' } };
+  const failed: KeptEnd = { ...attempt, attempt: 'b', end: { kind: 'unavailable', status: 503, retryAfterMs: 2000, detail: 'status 503' } };
   const expected = { ...attempt, accessToken: 'the access token', refreshToken: 'the refresh token', validityMs: 60_000 };
 
   it('is read back as it was, and only as the answer to its own attempt', () => {
@@ -229,7 +229,7 @@ describe('A kept answer', () => {
     await recorder.sending(attempt);
     await Promise.all(recorder.granted(attempt, grant));
     await recorder.ended('refused', failed);
-    await recorder.failed({ ...attempt, attempt: 'b' }, failed.failure);
+    await recorder.unused({ ...attempt, attempt: 'b' }, failed.end);
     expect((await records()).map(({ phase }) => phase)).toEqual(['sending', 'granted', 'refused']);
     expect((await all(keptAnswers(folder, ring))).map(revealed)).toEqual([expected]);
     expect(await all(keptAnswers(folder, ring, (id) => id === 'b'))).toEqual([]);

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 import { Secret } from '../../src/domain/secret.ts';
 import type { Owner } from '../../src/domain/owner.ts';
-import type { KnownFailure } from '../../src/domain/refresh-outcome.ts';
+import type { KnownFailure, UnusedEnd } from '../../src/domain/refresh-outcome.ts';
 import { CommitUnknown, StoreUnavailable } from '../../src/domain/errors.ts';
 import { sealPending } from '../../src/journal/kept-answer.ts';
 import { PendingRedeemer } from '../../src/leader/pending-redeemer.ts';
@@ -13,8 +13,9 @@ import { OutcomeTable } from '../../src/mysql/outcomes.ts';
 import { TokenSealing } from '../../src/mysql/token-sealing.ts';
 import { liveView } from '../../src/pool/live-view.ts';
 import { AnswerRedeemer } from '../../src/pool/redeem-answer.ts';
-import { FailureRedeemer } from '../../src/pool/redeem-failure.ts';
+import { EndRedeemer } from '../../src/pool/redeem-end.ts';
 import type { Subject } from '../../src/pool/refresh-subject.ts';
+import { ClaimReturner } from '../../src/pool/give-back.ts';
 import { FailureSettler } from '../../src/pool/settle-failure.ts';
 import { Limiter } from '../../src/runtime/limiter.ts';
 import { Metrics } from '../../src/runtime/metrics.ts';
@@ -34,8 +35,8 @@ beforeEach(async () => {
   verbs = await verbsOn({ database: database(), redisUrl: redis().url, connect });
 });
 
-function pendingRedeemer({ redeemer = verbs.redeemer, failureRedeemer = verbs.failureRedeemer } = {}): PendingRedeemer {
-  return new PendingRedeemer(verbs.pending, redeemer, failureRedeemer, verbs.attempts, verbs.transit, silent, metrics);
+function pendingRedeemer({ redeemer = verbs.redeemer, endRedeemer = verbs.endRedeemer } = {}): PendingRedeemer {
+  return new PendingRedeemer(verbs.pending, redeemer, endRedeemer, verbs.attempts, verbs.transit, silent, metrics);
 }
 
 interface Kept {
@@ -44,8 +45,8 @@ interface Kept {
   readonly ownerDid: number;
 }
 
-/** An attempt whose answer, or whose failure, is kept in Redis and nowhere else. */
-async function keptInRedis(owner: Columns = {}, failure?: KnownFailure): Promise<Kept> {
+/** An attempt whose answer, or whose end, is kept in Redis and nowhere else. */
+async function keptInRedis(owner: Columns = {}, end?: UnusedEnd): Promise<Kept> {
   const attempt = newAttempt();
   const { terms, claims, pending, clock, transit } = verbs;
   const ownerDid = await database().addOwner(owner);
@@ -55,8 +56,21 @@ async function keptInRedis(owner: Columns = {}, failure?: KnownFailure): Promise
   expect(await markSending(database().db, claim)).toBe(true);
   const asked = { attempt, version: token.version, ownerDid, issuedAt: Math.floor(clock.now()) };
   const granted = { accessToken: new Secret(`at-${attempt}`), refreshToken: new Secret(`rt-${attempt}`), validityMs: 3_600_000 };
-  await pending.put(attempt, sealPending(failure ? { ...asked, failure } : { ...asked, ...granted }, transit));
+  await pending.put(attempt, sealPending(end ? { ...asked, end } : { ...asked, ...granted }, transit));
   return { version: token.version, attempt, ownerDid };
+}
+
+/** Writes the first release and does not come to know of it. */
+function unsureOutcomes(): OutcomeTable {
+  let isUnknown = true;
+  return Object.assign(Object.create(verbs.outcomes) as OutcomeTable, {
+    release: async (...args: Parameters<OutcomeTable['release']>) => {
+      const released = await verbs.outcomes.release(...args);
+      if (!isUnknown) return released;
+      isUnknown = false;
+      throw new CommitUnknown();
+    },
+  });
 }
 
 test('an answer that another node kept becomes a token, and is then no longer pending', async () => {
@@ -131,7 +145,7 @@ describe('word that a refresh token was not used, from a node that has ended', (
   /** Settles failures while the database goes away in the middle of it, in two rounds. */
   async function redeemedInTwoRounds(): Promise<void> {
     const failures = new FailureSettler({ ...verbs, logger: silent, outcomes: awayAtFirst() });
-    const redeemer = pendingRedeemer({ failureRedeemer: new FailureRedeemer({ ...verbs, failures }) });
+    const redeemer = pendingRedeemer({ endRedeemer: new EndRedeemer({ ...verbs, failures }) });
     await expect(redeemer.redeemAll(signal)).rejects.toBeInstanceOf(StoreUnavailable);
     expect(Object.keys(await verbs.pending.all())).toHaveLength(1);
     await redeemer.redeemAll(signal);
@@ -173,7 +187,7 @@ describe('word that a refresh token was not used, from a node that has ended', (
     await database().rows.query('UPDATE tstspent SET createdtime = createdtime - INTERVAL 1 SECOND WHERE attempt = ?', [attempt]);
     await pendingRedeemer().redeemAll(signal);
     expect(await database().row(version)).toMatchObject({ state: 'in_doubt', attempt, retrycount: 1 });
-    await verbs.failureRedeemer.redeem({ ...kept, issuedAt: 0, failure: unavailable });
+    await verbs.endRedeemer.redeem({ ...kept, issuedAt: 0, end: unavailable });
     expect(await database().row(version)).toMatchObject({ state: 'in_doubt', attempt, retrycount: 1 });
     expect(verbs.alarms.heard).toHaveLength(1);
   });
@@ -204,19 +218,9 @@ describe('word that a refresh token was not used, from a node that has ended', (
     expect(await database().row(version)).toMatchObject({ state: 'idle', retrycount: 2 });
   });
 
-  /** A redeemer of failures that writes its first release and does not come to know of it. */
   function unsureAtFirst(): PendingRedeemer {
-    let isUnknown = true;
-    const outcomes = Object.assign(Object.create(verbs.outcomes) as OutcomeTable, {
-      release: async (...args: Parameters<OutcomeTable['release']>) => {
-        const released = await verbs.outcomes.release(...args);
-        if (!isUnknown) return released;
-        isUnknown = false;
-        throw new CommitUnknown();
-      },
-    });
-    const failures = new FailureSettler({ ...verbs, logger: silent, outcomes });
-    return pendingRedeemer({ failureRedeemer: new FailureRedeemer({ ...verbs, failures }) });
+    const failures = new FailureSettler({ ...verbs, logger: silent, outcomes: unsureOutcomes() });
+    return pendingRedeemer({ endRedeemer: new EndRedeemer({ ...verbs, failures }) });
   }
 
   test.each([[0, 'stop', 'stopped'], [3, 'retry', 'idle']])('is told of once where nobody knows whether it was committed, when the database is back: with %i retries', async (retrymax, step, state) => {
@@ -236,7 +240,8 @@ describe('word that a refresh token was not used, from a node that has ended', (
     await expect(redeemer.redeemAll(signal)).rejects.toBeInstanceOf(CommitUnknown);
     for (let round = 0; round < 2; round++) await redeemer.redeemAll(signal);
     expect(verbs.alarms.heard).toHaveLength(1);
-    expect([await database().row(version), await verbs.pending.all()]).toMatchObject([{ state: 'in_doubt', attempt, retrycount: 1 }, {}]);
+    expect(await database().row(version)).toMatchObject({ state: 'in_doubt', attempt, retrycount: 1 });
+    expect(await verbs.pending.all()).toEqual({});
   });
 
   test('that its client is refused is told, and holds no other token: the credentials may be right by now', async () => {
@@ -245,5 +250,55 @@ describe('word that a refresh token was not used, from a node that has ended', (
     expect(await database().row(kept.version)).toMatchObject({ state: 'stopped', retrycount: 1 });
     expect(verbs.alarms.heard.map(({ next, isKnown }) => [next.step, isKnown])).toEqual([['stop', undefined]]);
     expect(verbs.holds.admit(await ownerOf(kept), await database().token(kept.version))).toBeUndefined();
+  });
+});
+
+describe('word that nothing was sent, from a courier whose service has ended', () => {
+  const givenBack: UnusedEnd = { kind: 'given_back' };
+
+  test('has the token idle and with callers again: it is no failure, and nobody is told', async () => {
+    const { version, ownerDid } = await keptInRedis({}, givenBack);
+    const owner = await verbs.owners.byDid(database().db, ownerDid);
+    const token = await database().token(version);
+    await verbs.publisher.publish(owner!.id, { ...liveView(owner!, token, [token], verbs.clock.now()), phase: 'withdrawn' });
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toMatchObject({ state: 'idle', attempt: null, retrycount: 0, valid: 1 });
+    expect(await database().select('SELECT 1 FROM tstspent WHERE tokendid = ?', version)).toEqual([]);
+    expect(await verbs.livePool.tokensOf(owner!.id)).toMatchObject([{ version, phase: 'ready' }]);
+    expect([verbs.alarms.heard, await verbs.pending.all()]).toEqual([[], {}]);
+  });
+
+  test('ends no doubt that is older: that the token was asked for again and was not says nothing of the first request', async () => {
+    const { attempt, version } = await keptInRedis({ providerpolicy: 'grace', gracems: 60_000 }, givenBack);
+    await database().rows.query('UPDATE tstspent SET createdtime = createdtime - INTERVAL 1 SECOND WHERE attempt = ?', [attempt]);
+    const before = await database().row(version);
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toEqual(before);
+    expect(before).toMatchObject({ state: 'sending', attempt });
+    expect(await database().select('SELECT 1 FROM tstspent WHERE tokendid = ?', version)).toHaveLength(1);
+    expect(await verbs.pending.all()).toEqual({});
+  });
+
+  test('has callers get the token where nobody knew whether it was committed, one round later', async () => {
+    const { version, ownerDid } = await keptInRedis({}, givenBack);
+    const owner = await verbs.owners.byDid(database().db, ownerDid);
+    const token = await database().token(version);
+    await verbs.publisher.publish(owner!.id, { ...liveView(owner!, token, [token], verbs.clock.now()), phase: 'withdrawn' });
+    const returner = new ClaimReturner({ ...verbs, outcomes: unsureOutcomes(), logger: silent });
+    const redeemer = pendingRedeemer({ endRedeemer: new EndRedeemer({ ...verbs, returner }) });
+    await expect(redeemer.redeemAll(signal)).rejects.toBeInstanceOf(CommitUnknown);
+    expect(await verbs.livePool.tokensOf(owner!.id)).toMatchObject([{ version, phase: 'withdrawn' }]);
+    await redeemer.redeemAll(signal);
+    expect(await verbs.livePool.tokensOf(owner!.id)).toMatchObject([{ version, phase: 'ready' }]);
+    expect(await verbs.pending.all()).toEqual({});
+  });
+
+  test('is dropped where the next attempt has begun', async () => {
+    const { version } = await keptInRedis({}, givenBack);
+    const next = newAttempt();
+    await database().rows.query('UPDATE tsttoken SET attempt = ? WHERE tokendid = ?', [next, version]);
+    await pendingRedeemer().redeemAll(signal);
+    expect(await database().row(version)).toMatchObject({ state: 'sending', attempt: next });
+    expect(await verbs.pending.all()).toEqual({});
   });
 });

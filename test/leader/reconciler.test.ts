@@ -31,13 +31,13 @@ function recordOf({ db, owners, tokens, clock }: VerbsOnStores): PoolRecord {
 }
 
 function reconciler(record = recordOf(verbs), clock: Clock = verbs.clock): Reconciler {
-  const { pending, redeemer, failureRedeemer, attempts, transit } = verbs;
+  const { pending, redeemer, endRedeemer, attempts, transit } = verbs;
   const startRefresh = ({ version }: { version: number }): void => { started.push(version); };
   return new Reconciler({
     ...verbs,
     builder: new PoolBuilder({ ...verbs, record }),
     orphans: new OrphanSettler({ ...verbs, logger: silent, longestRequestMs: 1000, startRefresh }),
-    pending: new PendingRedeemer(pending, redeemer, failureRedeemer, attempts, transit, silent, metrics),
+    pending: new PendingRedeemer(pending, redeemer, endRedeemer, attempts, transit, silent, metrics),
     clock,
     logger: silent,
     metrics,

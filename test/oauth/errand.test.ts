@@ -24,7 +24,7 @@ function running(answer: TokenAnswer, recorder: Partial<ErrandRecorder> = {}) {
   const log = heardLog();
   const endpoint = { refresh: async () => (steps.push('sent'), answer) };
   const done = async (step: string): Promise<void> => void steps.push(step);
-  const whole: ErrandRecorder = { mayLeave: () => Promise.resolve(true), sending: () => done('sending'), granted: () => [done('journal'), done('pending')], failed: () => done('pending'), ended: (phase) => done(phase), ...recorder };
+  const whole: ErrandRecorder = { mayLeave: () => Promise.resolve(true), sending: () => done('sending'), granted: () => [done('journal'), done('pending')], unused: () => done('pending'), ended: (phase) => done(phase), ...recorder };
   const faults: string[] = [];
   return { steps, log, faults, runner: new ErrandRunner(endpoint, whole, log, (fault) => void faults.push(fault)) };
 }
@@ -60,9 +60,21 @@ describe('An errand', () => {
   it('that failed is answered at once, and the runner is idle when the next master can hear of it', async () => {
     const failure: TokenAnswer = { kind: 'refused', status: 400, detail: '' };
     const kept: PromiseWithResolvers<void> = Promise.withResolvers();
-    const { runner } = running(failure, { failed: () => kept.promise });
+    const { runner } = running(failure, { unused: () => kept.promise });
     expect(await runner.run(errand)).toBe(failure);
     await expectIdleOnlyAfter(kept, runner);
+  });
+
+  it.each<[string, ErrandRecorder['mayLeave']]>([
+    ['is not held', () => Promise.resolve(false)],
+    ['cannot be moved on', fails as () => Promise<never>],
+    ['is moved on too late', () => new Promise((resolve) => setTimeout(resolve, 1600, true))],
+  ])('whose claim %s is given back unsent, and the next master can hear of that', async (_how, mayLeave) => {
+    const ends: unknown[] = [];
+    const { runner, steps } = running(granted, { mayLeave, unused: async ({ attempt }, end) => void ends.push([attempt, end.kind]) });
+    expect(await runner.run(errand)).toEqual({ kind: 'given_back' });
+    await runner.idle();
+    expect([steps, ends]).toEqual([['sending'], [['a1', 'given_back']]]);
   });
 
   it('goes on where the disk cannot be written to, and says so', async () => {

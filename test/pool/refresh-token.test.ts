@@ -6,6 +6,7 @@ import { readDatabaseTime } from '../../src/mysql/database-time.ts';
 import { markSending } from '../../src/mysql/mark-sending.ts';
 import { OutcomeTable } from '../../src/mysql/outcomes.ts';
 import { TokenSealing } from '../../src/mysql/token-sealing.ts';
+import { ClaimReturner } from '../../src/pool/give-back.ts';
 import { PoolRecord } from '../../src/pool/pool-record.ts';
 import { SubjectReader, type RefreshCause } from '../../src/pool/refresh-subject.ts';
 import { TokenRefresher } from '../../src/pool/refresh-token.ts';
@@ -37,7 +38,8 @@ function refresherOf(concurrency: number, { outcomes } = verbs): TokenRefresher 
     return new Promise((answer) => posted.push({ errand, answer }));
   };
   const subjects = new SubjectReader({ ...verbs, logger: silent });
-  return new TokenRefresher({ ...verbs, outcomes, subjects, courier: { post }, turns: new TurnTaking(), logger: silent, metrics, retryStatuses: [], concurrency, databaseShare: new Limiter(5) });
+  const returner = new ClaimReturner({ ...verbs, outcomes, logger: silent });
+  return new TokenRefresher({ ...verbs, returner, subjects, courier: { post }, turns: new TurnTaking(), logger: silent, metrics, retryStatuses: [], concurrency, databaseShare: new Limiter(5) });
 }
 
 async function newTerm(): Promise<Term> {

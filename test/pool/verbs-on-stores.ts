@@ -7,9 +7,10 @@ import { ClientHolds } from '../../src/pool/client-holds.ts';
 import { NearCache } from '../../src/pool/near-cache.ts';
 import { PoolPlanner } from '../../src/pool/pool-planner.ts';
 import { AnswerRedeemer } from '../../src/pool/redeem-answer.ts';
-import { FailureRedeemer } from '../../src/pool/redeem-failure.ts';
+import { EndRedeemer } from '../../src/pool/redeem-end.ts';
 import { Scheduler } from '../../src/pool/scheduler.ts';
 import { LapseReporter, type LapsedToken } from '../../src/pool/lapse-reporter.ts';
+import { ClaimReturner } from '../../src/pool/give-back.ts';
 import { FailureSettler } from '../../src/pool/settle-failure.ts';
 import { TokenPublisher } from '../../src/pool/token-publisher.ts';
 import { ClaimTable } from '../../src/mysql/claims.ts';
@@ -81,11 +82,12 @@ export async function verbsOn({ database, redisUrl, connect, outcomesDb = databa
   const lapses = new HeardLapses({ db, notifier: { notify: () => undefined }, metrics: new Metrics({ version: 'test', runtime: false }), logger: silent });
   const redeemer = new AnswerRedeemer({ db, owners, tokens, outcomes, pending, publisher, scheduler, clock, logger: silent, databaseShare, lapses, defaultLifetimeMs: undefined });
   const failures = new FailureSettler({ db, tokens, claims, outcomes, pending, publisher, scheduler, holds, alarms, clock, logger: silent });
-  const failureRedeemer = new FailureRedeemer({ db, owners, tokens, pending, failures });
+  const returner = new ClaimReturner({ db, outcomes, pending, publisher, failures, clock, logger: silent });
+  const endRedeemer = new EndRedeemer({ db, owners, tokens, pending, failures, returner });
   const planner = new PoolPlanner({ db, owners, tokens, changes, scheduler, publisher, databaseShare, clock });
   const terms = new TermTable(db, 'node-a');
   const attempts = new Attempts();
-  return { prefix, writes, db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, failureRedeemer, planner, terms, attempts };
+  return { prefix, writes, db, tokens, clock, transit, code, cache, livePool, feed, pending, queue, owners, outcomes, changes, claims, scheduler, publisher, alarms, holds, lapses, redeemer, failures, returner, endRedeemer, planner, terms, attempts };
 }
 
 export type VerbsOnStores = Awaited<ReturnType<typeof verbsOn>>;

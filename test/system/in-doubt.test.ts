@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import type { NodeProcess } from '../harness/node-process.ts';
@@ -7,7 +9,7 @@ import type { Provider } from '../harness/provider/provider.ts';
 import { refresh, tokenOf } from './caller.ts';
 import { childrenOf } from './child-processes.ts';
 import { soon, useScene } from './scene.ts';
-import type { NewOwner, OwnerOnScene } from './scene.ts';
+import type { NewOwner, OwnerOnScene, TokenRow } from './scene.ts';
 
 const retryDelayMs = 200;
 const graceMs = 1500;
@@ -15,18 +17,20 @@ const requestTimeout = 2500;
 /** A request that nobody stands behind counts as lost when its last deadline has long passed. */
 const patient = { timeout: 30_000, interval: 100 };
 
-const scene = useScene({ nodes: [{}, {}, {}], config: { waitingTimeForToken: 200, retryAttempt: 5, refresh: { requestTimeout, connectTimeout: 500 } } });
+const scene = useScene({ nodes: [{}, {}, {}], config: { database: { queryTimeout: 5000 }, waitingTimeForToken: 200, retryAttempt: 5, refresh: { requestTimeout, connectTimeout: 500 } } });
 let nonRotating: Provider;
 let lenient: Provider;
+let ofTwoClients: Provider;
 let orphaned: OwnerOnScene;
 let orphanedNonRotating: OwnerOnScene;
 
 beforeAll(async () => {
   nonRotating = await startProvider({ rotate: false });
   lenient = await startProvider({ graceMs });
+  ofTwoClients = await startProvider({ clients: ['a', 'b'].map((id) => ({ id, secret: `secret of ${id}` })) });
   await killBoth();
 }, 60_000);
-afterAll(() => Promise.all([nonRotating.stop(), lenient.stop()]));
+afterAll(() => Promise.all([nonRotating.stop(), lenient.stop(), ofTwoClients.stop()]));
 
 function ownerAt(provider: Provider, owner: NewOwner): Promise<OwnerOnScene> {
   return scene.addOwner({ retryDelayMs, mailTo: ['ops@example.com'], ...owner }, provider);
@@ -219,8 +223,34 @@ it('a master that dies alone as its request is refused leaves nothing in doubt: 
   await expect.poll(() => scene.smtp.mails.some(({ subject, text }) => subject.includes('"refused"') && text.includes('503')), soon).toBe(true);
 });
 
+it('a master that dies alone as its courier gives a claim back leaves nothing in doubt, though MySQL has marked it as sent', async () => {
+  await scene.startNode();
+  const master = await scene.master();
+  const owner = await ownerAt(ofTwoClients, { ownerId: 'marked late', refreshMode: 'drain', row: { expiresInMs: 8000 } });
+  await scene.stores.addToken(owner.did, ofTwoClients.createGrant({ owner: owner.id, client: 1 }));
+  const rowNow = async (): Promise<TokenRow | undefined> => (await scene.validRows(owner.did)).find(({ accesstoken }) => accesstoken === owner.grant.accessToken);
+  await vi.waitUntil(async () => (await rowNow())?.state === 'claimed', soon);
+  await scene.stores.withConnection(async (operator) => {
+    await operator.query('START TRANSACTION');
+    await operator.query('SELECT 1 FROM tsttoken WHERE tokendid = ? FOR UPDATE', [(await rowNow())!.tokendid]);
+    const isWaitedFor = async (): Promise<boolean> => (await scene.stores.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")).length > 0;
+    // That table is renewed only where nobody has looked at it for 100 ms.
+    await vi.waitUntil(isWaitedFor, { ...soon, interval: 200 });
+    const ended = master.kill();
+    // The courier does not send what could not be marked for this long.
+    await delay(2000);
+    await operator.query('ROLLBACK');
+    await ended;
+  });
+  await vi.waitUntil(async () => (await rowNow())?.state === 'sending', soon);
+  expect(outcomes(ofTwoClients, owner)).toEqual([]);
+  await expect.poll(() => outcomes(ofTwoClients, owner), soon).toEqual(['refreshed']);
+  expect(await scene.stores.query("SELECT text FROM tstevent WHERE status = '4010' AND jobname LIKE ?", [`%${owner.id}%`])).toEqual([]);
+}, 40_000);
+
 it('no provider saw a refresh token twice that minds, and none revoked a grant', () => {
   expect(scene.provider.account).toMatchObject({ presentedTwice: 0, grantsRevoked: 0 });
+  expect(ofTwoClients.account).toMatchObject({ presentedTwice: 0, grantsRevoked: 0 });
   expect(nonRotating.account).toMatchObject({ presentedTwice: 0, grantsRevoked: 0 });
   expect(lenient.account).toMatchObject({ presentedTwice: 1, grantsRevoked: 0 });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { forgedLedger, forgedNode } from './forged-ledger.ts';
-import { diedMeanwhile, isRefusalOfRepetition, isUnheardRefusal } from './no-answer-lost.ts';
+import { diedMeanwhile, isRefusalOfRepetition, isUnheardRefusal, wordWasLost } from './no-answer-lost.ts';
 import { sendingsOf } from './sendings.ts';
 
 describe('The death of a courier is the cause of a doubt that came 10 ms after the request, by when it was noted', () => {
@@ -53,7 +53,24 @@ describe('A refusal that nobody heard is a cause', () => {
   it('but not where the service lived, where Redis had word of it, or where it was granted', () => {
     expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [], redisTroubles: [trouble] })).toBe(false);
     expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [death], redisTroubles: [] })).toBe(false);
-    expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [death], redisTroubles: [{ from: 0, until: 10 }] })).toBe(false);
+    expect(isUnheardRefusal(sending!, { outcome: 'held off' }, { nodeDeaths: [death], redisTroubles: [{ from: 0, until: sending!.at - 10_000 }] })).toBe(false);
     expect(isUnheardRefusal(sending!, { outcome: 'refreshed' }, { nodeDeaths: [death], redisTroubles: [trouble] })).toBe(false);
+  });
+});
+
+describe('Word that nothing was sent is lost', () => {
+  const [marked] = sendingsOf(forgedLedger({ stations: ['idle', 'claimed a', 'sending a', 'in_doubt a'] }), 1);
+  const late = { ...marked!, takenAt: marked!.at - 9000 };
+  const death = { node: forgedNode, at: late.takenAt + 2000 };
+  const trouble = { from: late.takenAt + 1000, until: late.takenAt + 3000 };
+
+  it('with the service and Redis, also before the mark of the sending was carried out', () => {
+    expect(wordWasLost(late, late.takenAt, { nodeDeaths: [death], redisTroubles: [trouble] })).toBe(true);
+    expect(wordWasLost(late, late.at, { nodeDeaths: [death], redisTroubles: [trouble] })).toBe(false);
+  });
+
+  it('and not with one of them alone', () => {
+    expect(wordWasLost(late, late.takenAt, { nodeDeaths: [], redisTroubles: [trouble] })).toBe(false);
+    expect(wordWasLost(late, late.takenAt, { nodeDeaths: [death], redisTroubles: [] })).toBe(false);
   });
 });

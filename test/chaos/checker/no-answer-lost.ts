@@ -10,8 +10,8 @@ const noted = { laterMs: 1000, earlierMs: 100 };
 
 /**
  * A request whose answer was not recorded when its row came to be in doubt has a cause: the provider sent no whole answer that says what became of
- * it, or the courier of its node, which waited for it, died, or it is kept and was overtaken. An answer that was recorded later needs none. A
- * refusal is lost with the service that it was told and Redis: nothing was done, so no disk keeps it.
+ * it, or the courier of its node, which waited for it, died, or it is kept and was overtaken. An answer that was recorded later needs none. Word that
+ * the token was not used, by a refusal or as nothing left, is lost with the service that it was told and Redis: nothing was done, so no disk keeps it.
  */
 export const noAnswerLost: Check = async (evidence, ledger) => {
   const tally = new Tally('No answer that arrived was lost: every token in doubt has a cause');
@@ -61,9 +61,17 @@ export function isRefusalOfRepetition({ isRepeated }: Pick<Sending, 'isRepeated'
 
 /** Whether the service that a refusal was told died, and Redis, which had word of it for the next master, was in trouble too. */
 export function isUnheardRefusal(sending: Pick<Sending, 'takenAt' | 'at' | 'next' | 'node'>, { outcome }: Pick<Presentation, 'outcome'>, { nodeDeaths, redisTroubles }: Pick<Evidence, 'nodeDeaths' | 'redisTroubles'>): boolean {
-  const until = sending.next?.at ?? Infinity;
   const wasRefused = outcome === 'held off' || outcome === 'client refused' || outcome === 'revoked grant';
-  return wasRefused && diedMeanwhile(nodeDeaths, sending, 1000) && redisTroubles.some((trouble) => trouble.from <= until && trouble.until >= sending.at);
+  return wasRefused && wordWasLost(sending, sending.at, { nodeDeaths, redisTroubles });
+}
+
+/** How long the clients of a Redis that is back may still be without it, ms. */
+const comesBackMs = 3000;
+
+/** @param from when there was something to say at the earliest: that nothing is sent may be known before the mark of the sending is carried out */
+export function wordWasLost(sending: Pick<Sending, 'takenAt' | 'next' | 'node'>, from: number, { nodeDeaths, redisTroubles }: Pick<Evidence, 'nodeDeaths' | 'redisTroubles'>): boolean {
+  const until = sending.next?.at ?? Infinity;
+  return diedMeanwhile(nodeDeaths, sending, 1000) && redisTroubles.some((trouble) => trouble.from <= until && trouble.until + comesBackMs >= from);
 }
 
 /** Whether one of the deaths, by when they were noted, can have been while the answer was awaited, on the node that awaited it: also before the request was marked as sent, which may come late. */
@@ -72,12 +80,12 @@ export function diedMeanwhile(deaths: readonly Death[], { takenAt, next, node }:
   return deaths.some((death) => death.node === node && death.at >= takenAt - earlierMs && death.at - noted.laterMs <= until);
 }
 
-/** It came later, or to a provider that was cut off, or the node ended before it could say that nothing had left, or it costs nothing to ask again. */
-function mayNotHaveLeft(sending: Sending, presentations: readonly Presentation[], { nodeDeaths, grants }: Evidence, ledger: Ledger): boolean {
+/** It came later, or to a provider that was cut off, or word that nothing had left was lost, or it costs nothing to ask again. */
+function mayNotHaveLeft(sending: Sending, presentations: readonly Presentation[], evidence: Evidence, ledger: Ledger): boolean {
   const { at, next, ownerDid } = sending;
   const until = next?.at ?? Infinity;
   const owner = ledger.owners.get(ownerDid);
-  if (owner?.policy !== 'reuse_detect' || diedMeanwhile(nodeDeaths, sending, 1000)) return true;
-  const outages = grants.find((grant) => grant.owner === owner.id)?.provider.account.outages ?? [];
+  if (owner?.policy !== 'reuse_detect' || wordWasLost(sending, sending.takenAt, evidence)) return true;
+  const outages = evidence.grants.find((grant) => grant.owner === owner.id)?.provider.account.outages ?? [];
   return presentations.some((presentation) => presentation.at > until) || outages.some((outage) => outage.from <= until && outage.until >= at);
 }

@@ -1,18 +1,16 @@
 import type { Owner, ProviderPolicy } from './owner.ts';
-import type { KnownFailure, RefreshFailure } from './refresh-outcome.ts';
+import type { KnownFailure } from './refresh-outcome.ts';
 
 /** How often `invalid_grant` must be heard before a grant is declared dead. */
 const confirmationsOfInvalidGrant = 2;
 
-/** What becomes of a token row after a failed attempt. */
+/** What becomes of a token row after an attempt that did not use its refresh token, or was refused for good. */
 export type NextStep =
   | { readonly step: 'retry'; readonly atMs: number; readonly attempt: number }
   /** The retries are used up; only a restart of the pool goes on. */
   | { readonly step: 'stop' }
   /** The provider declared the grant invalid, and confirmed it. */
-  | { readonly step: 'bury' }
-  /** The answer is not known: settled by the provider's policy. */
-  | { readonly step: 'doubt' };
+  | { readonly step: 'bury' };
 
 /** Attempts of one row, this one included. */
 export interface FailureCounts {
@@ -23,10 +21,7 @@ export interface FailureCounts {
 }
 
 /** @param now epoch ms */
-export function afterFailure(failure: KnownFailure, owner: Owner, counts: FailureCounts, now: number): Exclude<NextStep, { readonly step: 'doubt' }>;
-export function afterFailure(failure: RefreshFailure, owner: Owner, counts: FailureCounts, now: number): NextStep;
-export function afterFailure(failure: RefreshFailure, owner: Owner, { failures, refusals }: FailureCounts, now: number): NextStep {
-  if (failure.kind === 'in_doubt') return { step: 'doubt' };
+export function afterFailure(failure: KnownFailure, owner: Owner, { failures, refusals }: FailureCounts, now: number): NextStep {
   if (failure.kind === 'invalid_grant' && refusals >= confirmationsOfInvalidGrant) return { step: 'bury' };
   if (failures > owner.retryMax) return { step: 'stop' };
   const wait = failure.kind === 'unavailable' ? Math.max(owner.retryDelayMs, failure.retryAfterMs ?? 0) : owner.retryDelayMs;

@@ -10,11 +10,16 @@ import { recipientsOf } from '../mysql/recipients.ts';
 import { clientOf } from '../oauth/refresh-request.ts';
 import type { Logger } from '../runtime/log.ts';
 
+export interface Doubt {
+  readonly step: 'doubt';
+}
+
 export interface FailedRefreshReport {
   readonly owner: Owner;
   readonly token: Token;
   readonly failure: RefreshFailure;
-  readonly next: NextStep;
+  /** Of a doubt it is not known: that is settled by the provider's policy. */
+  readonly next: NextStep | Doubt;
   /** Failures in a row, this one included. */
   readonly failures: number;
   /** True: people were told of the cause already, so there is no mail. */

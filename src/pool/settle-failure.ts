@@ -11,7 +11,7 @@ import type { TokenTable } from '../mysql/tokens.ts';
 import type { PendingAnswers } from '../redis/pending.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
-import type { Alarms, FailedRefreshReport } from './alarms.ts';
+import type { Alarms, Doubt, FailedRefreshReport } from './alarms.ts';
 import type { ClientHolds, Refusal } from './client-holds.ts';
 import { liveView } from './live-view.ts';
 import { once, untilDone, untilStored } from './persist.ts';
@@ -35,7 +35,7 @@ export interface FailureParts {
 }
 
 /** What is to become of a token, and what people are told of it. */
-type Verdict = Omit<FailedRefreshReport, 'next'> & { readonly failure: KnownFailure; readonly next: Exclude<NextStep, { readonly step: 'doubt' }> };
+type Verdict = FailedRefreshReport & { readonly failure: KnownFailure; readonly next: NextStep };
 
 const stateAfter = { retry: 'idle', stop: 'stopped', bury: 'dead' } as const;
 const statusAfter = { retry: statuses.refreshFailed, stop: statuses.stopped, bury: statuses.dead, doubt: statuses.inDoubt } as const;
@@ -175,6 +175,6 @@ function isKnown(refusal: Refusal | undefined, next: NextStep): boolean {
   return refusal?.heldUntil === Infinity || (refusal?.heldUntil !== undefined && next.step === 'retry');
 }
 
-function eventOf(owner: Owner, token: Token, next: NextStep, failure: RefreshFailure): HistoryEvent {
+function eventOf(owner: Owner, token: Token, next: NextStep | Doubt, failure: RefreshFailure): HistoryEvent {
   return { job: jobOf(owner, token), event: events.refresh, status: statusAfter[next.step], text: `${failure.kind}: ${failure.detail}` };
 }

@@ -1,18 +1,17 @@
 import { describe, expect, test } from 'vitest';
 
 import { withdrawsDuringRefresh, type Owner } from '../../src/domain/owner.ts';
-import type { RefreshFailure } from '../../src/domain/refresh-outcome.ts';
+import type { KnownFailure } from '../../src/domain/refresh-outcome.ts';
 import { afterFailure, settlement } from '../../src/domain/refresh-policy.ts';
 
 const owner: Owner = { did: 1, id: 'o', tokenUrl: 'https://p.example', resetTimeMs: 4_000, retryMax: 3, retryDelayMs: 1_000, refreshMode: 'auto', providerPolicy: 'reuse_detect', graceMs: 0 };
 const now = 1_900_000_000_000;
 
-const unreachable: RefreshFailure = { kind: 'unreachable', detail: '' };
-const invalidGrant: RefreshFailure = { kind: 'invalid_grant', status: 400, detail: '' };
-const invalidClient: RefreshFailure = { kind: 'invalid_client', status: 401, detail: '' };
-const refused: RefreshFailure = { kind: 'refused', status: 400, detail: '' };
-const inDoubt: RefreshFailure = { kind: 'in_doubt', status: null, detail: '' };
-const unavailable = (retryAfterMs: number | null): RefreshFailure => ({ kind: 'unavailable', status: 503, retryAfterMs, detail: '' });
+const unreachable: KnownFailure = { kind: 'unreachable', detail: '' };
+const invalidGrant: KnownFailure = { kind: 'invalid_grant', status: 400, detail: '' };
+const invalidClient: KnownFailure = { kind: 'invalid_client', status: 401, detail: '' };
+const refused: KnownFailure = { kind: 'refused', status: 400, detail: '' };
+const unavailable = (retryAfterMs: number | null): KnownFailure => ({ kind: 'unavailable', status: 503, retryAfterMs, detail: '' });
 
 describe('after a failed refresh', () => {
   test.each([['unreachable', unreachable], ['invalid_client', invalidClient], ['refused', refused], ['unavailable', unavailable(null)]] as const)('%s is retried after the delay of the owner, as often as it allows, then stops', (_kind, failure) => {
@@ -33,10 +32,6 @@ describe('after a failed refresh', () => {
     expect(afterFailure(invalidGrant, owner, { failures: 1, refusals: 1 }, now)).toMatchObject({ step: 'retry' });
     expect(afterFailure(invalidGrant, owner, { failures: 2, refusals: 2 }, now)).toEqual({ step: 'bury' });
     expect(afterFailure(invalidGrant, owner, { failures: 3, refusals: 1 }, now), 'after failures of other kinds').toMatchObject({ step: 'retry' });
-  });
-
-  test('an answer that is not known leaves doubt, however often it failed before: it is never a plain retry', () => {
-    for (const failures of [1, 4, 100]) expect(afterFailure(inDoubt, owner, { failures, refusals: 0 }, now)).toEqual({ step: 'doubt' });
   });
 });
 

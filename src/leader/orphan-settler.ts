@@ -41,8 +41,8 @@ export interface OrphanParts {
 /** Settles attempts that nobody in this process stands behind: left by another node, or by a crash. */
 export class OrphanSettler {
   readonly #parts: OrphanParts;
-  /** Attempts that may have been marked as in doubt, and of which nobody was told: the commit was in doubt itself. */
-  readonly #untold = new Set<string>();
+  /** By attempt, what may have been marked as in doubt, and of which nobody was told: the commit was in doubt itself. */
+  readonly #untold = new Map<string, { readonly owner: Owner; readonly token: Token }>();
 
   constructor(parts: OrphanParts) {
     this.#parts = parts;
@@ -50,9 +50,9 @@ export class OrphanSettler {
 
   async settleAll(): Promise<void> {
     const { db, tokens, attempts } = this.#parts;
-    const orphans = (await tokens.inAttempt(db, rowsAtOnce)).filter((token) => token.attempt !== null && !attempts.has(token.attempt));
-    const left = new Set(orphans.map(({ attempt }) => attempt));
-    for (const attempt of this.#untold) if (!left.has(attempt)) this.#untold.delete(attempt);
+    for (const [attempt, { owner, token }] of this.#untold) await this.#doubt(owner, token, attempt);
+    const left = [...(await tokens.underWay(db, rowsAtOnce)), ...(await tokens.inDoubt(db, rowsAtOnce))];
+    const orphans = left.filter((token) => token.attempt !== null && !attempts.has(token.attempt));
     const share = new Limiter(settledAtOnce);
     await Promise.all(orphans.map((orphan) => share.run(() => this.#settle(orphan))));
   }
@@ -63,8 +63,7 @@ export class OrphanSettler {
     if (token.state === 'claimed') return this.#takeBack(owner, token);
     const ageMs = this.#parts.clock.now() - (token.stateSince ?? 0);
     if (settlement(owner.providerPolicy, owner.graceMs, ageMs) === 'ask_again') this.#askAgain(owner, token, ageMs);
-    const { attempt } = token;
-    if (attempt !== null && (token.state === 'in_doubt' ? this.#untold.has(attempt) : ageMs > this.#parts.longestRequestMs)) await this.#doubt(owner, token, attempt);
+    if (token.state === 'sending' && ageMs > this.#parts.longestRequestMs) await this.#doubt(owner, token, token.attempt ?? '');
   }
 
   async #takeBack(owner: Owner, token: Token): Promise<void> {
@@ -87,7 +86,7 @@ export class OrphanSettler {
   async #doubt(owner: Owner, token: Token, attempt: string): Promise<void> {
     const { failures, alarms } = this.#parts;
     const isMarked = await failures.doubt(owner, token, attempt, lostAnswer, once).catch((error: unknown) => {
-      if (error instanceof CommitUnknown) this.#untold.add(attempt);
+      if (error instanceof CommitUnknown) this.#untold.set(attempt, { owner, token });
       throw error;
     });
     this.#untold.delete(attempt);

@@ -80,9 +80,15 @@ export class TokenTable {
     return this.#toTokens(await this.#rows(session, 'tokens.unplannedOf', "AND t.state = 'idle' AND t.dueat IS NULL AND t.tsxwhodid = ?", [ownerDid]));
   }
 
-  /** Rows with an attempt under way or in doubt. */
-  async inAttempt(session: Session, limit: number): Promise<Token[]> {
-    return this.#toTokens(await this.#rows(session, 'tokens.inAttempt', "AND t.state IN ('claimed', 'sending', 'in_doubt') ORDER BY t.tokendid LIMIT ?", [limit]));
+  /** Rows with an attempt under way, the oldest attempts first. */
+  async underWay(session: Session, limit: number): Promise<Token[]> {
+    return this.#toTokens(await this.#rows(session, 'tokens.underWay', "AND t.state IN ('claimed', 'sending') ORDER BY t.statesince LIMIT ?", [limit]));
+  }
+
+  /** Rows in doubt: first those of which the owner's policy says that the provider may be asked again, and of these the oldest attempts. */
+  async inDoubt(session: Session, limit: number): Promise<Token[]> {
+    const mayBeAsked = "w.providerpolicy = 'non_rotating' OR (w.providerpolicy = 'grace' AND t.statesince > NOW(3) - INTERVAL w.gracems * 1000 MICROSECOND)";
+    return this.#toTokens(await this.#rows(session, 'tokens.inDoubt', `AND t.state = 'in_doubt' ORDER BY (${mayBeAsked}) DESC, t.statesince LIMIT ?`, [limit]));
   }
 
   /** Sets when idle rows are due (epoch ms). */

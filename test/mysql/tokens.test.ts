@@ -4,7 +4,7 @@ import { Secret } from '../../src/domain/secret.ts';
 import { TokenSealing } from '../../src/mysql/token-sealing.ts';
 import { currentOfEachSlot, TokenTable } from '../../src/mysql/tokens.ts';
 import type { KeyRing } from '../../src/runtime/key-ring.ts';
-import { clear, newAttempt, prints, ringOf, silent, useTokenDatabase } from './token-database.ts';
+import { clear, newAttempt, prints, ringOf, silent, useTokenDatabase, type Columns } from './token-database.ts';
 
 const database = useTokenDatabase();
 const otherClient = 'b3RoZXI6Y2xpZW50';
@@ -143,10 +143,29 @@ describe('finding work', () => {
     for (const [state, attempt] of held) await database().addToken(ownerDid, { state, attempt });
     const replaced = newAttempt();
     await database().addToken(ownerDid, { state: 'sending', attempt: replaced, isvalid: 0 });
-    const found = (await database().tokens.inAttempt(database().db, 1000)).filter((token) => token.ownerDid === ownerDid);
+    const { db, tokens } = database();
+    const found = [...(await tokens.underWay(db, 1000)), ...(await tokens.inDoubt(db, 1000))].filter((token) => token.ownerDid === ownerDid);
     expect(found.map(({ state }) => state).sort()).toEqual(['claimed', 'in_doubt', 'sending']);
     const asked = await Promise.all([...held.values(), replaced].map((attempt) => database().tokens.isInAttempt(database().db, attempt)));
     expect(asked).toEqual([true, true, true, false, false, false, false]);
+  });
+
+  test('under way are the oldest attempts first, and of doubts those that the provider may be asked of: however many others there are', async () => {
+    const { db, tokens, rows } = database();
+    await rows.query("UPDATE tsttoken SET isvalid = 0 WHERE state IN ('claimed', 'sending', 'in_doubt')");
+    const left = async (state: string, ageSeconds: number, owner: Columns = {}): Promise<number> => {
+      const version = await database().addToken(await database().addOwner(owner), { state, attempt: newAttempt() });
+      await rows.query('UPDATE tsttoken SET statesince = NOW(3) - INTERVAL ? SECOND WHERE tokendid = ?', [ageSeconds, version]);
+      return version;
+    };
+    const grace = { providerpolicy: 'grace', gracems: 60_000 };
+    for (const age of [500, 400]) await left('in_doubt', age);
+    await left('in_doubt', 300, grace);
+    const [inWindow, notRotating] = [await left('in_doubt', 30, grace), await left('in_doubt', 200, { providerpolicy: 'non_rotating' })];
+    const [young, old] = [await left('sending', 1), await left('claimed', 20)];
+    expect((await tokens.underWay(db, 2)).map(({ version }) => version)).toEqual([old, young]);
+    expect((await tokens.inDoubt(db, 2)).map(({ version }) => version)).toEqual([notRotating, inWindow]);
+    expect(await tokens.inDoubt(db, 10)).toHaveLength(5);
   });
 
   test('a row was replaced where it is there, of that owner, and valid no more', async () => {

@@ -10,6 +10,7 @@ import { recipientsOf } from '../mysql/recipients.ts';
 import { clientOf } from '../oauth/refresh-request.ts';
 import type { Logger } from '../runtime/log.ts';
 
+/** What becomes of a token of which is not known whether it was used. */
 export interface Doubt {
   readonly step: 'doubt';
 }

@@ -52,8 +52,8 @@ export class ClaimReturner {
   }
 
   /**
-   * The same where the courier gave it back and the service, whose claim it is, may not live to write it down. A token that was in doubt before
-   * that attempt is so still, and is left to whoever settles doubts.
+   * The same where the courier gave it back and the service, whose claim it is, may not live to write it down. A token that had been sent
+   * before that attempt too is left to whoever settles doubts.
    * @returns false where there is nothing to give back @throws StoreUnavailable
    */
   async giveBackKept(owner: Owner, token: Token, attempt: string): Promise<boolean> {

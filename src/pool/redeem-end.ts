@@ -39,7 +39,7 @@ export class EndRedeemer {
     if (await tokens.isInAttempt(db, attempt)) return false;
     // A round before may have settled it and not come to know that.
     const settled = await failures.settledBefore(attempt);
-    if (owner && !settled) await failures.republish(owner, version);
+    if (owner && token?.state === 'idle' && !settled) await failures.republish(owner, version);
     await pending.forget(attempt);
     return settled;
   }

@@ -134,7 +134,7 @@ export class FailureSettler {
   }
 
   #logMovedOn(owner: Owner, { version }: Token, { kind }: RefreshFailure): void {
-    this.#parts.logger.info({ owner: owner.id, version, failure: kind }, 'A refresh failed, and its token has moved on meanwhile');
+    this.#parts.logger.info({ owner: owner.id, version, failure: kind }, 'A refresh failed, and nothing was left to settle: its token has moved on, or had not been sent');
   }
 
   /** People, and callers. */

@@ -2,7 +2,7 @@ import { StoreUnavailable } from '../domain/errors.ts';
 import { callRedis, type ObserveCall } from './call.ts';
 import type { RedisClient } from './connection.ts';
 
-/** Answers of token endpoints on their way into the system of record, sealed, by attempt id. */
+/** Answers of token endpoints, and word that a refresh token was not used, on their way into the system of record: sealed, by attempt id. */
 export class PendingAnswers {
   readonly #redis: RedisClient;
   readonly #key: string;

@@ -30,7 +30,7 @@ function create(registry: Registry) {
     slots: gauge('slots', 'Slots that need care, by state.', 'state'),
     lostTokens: counter('lost_tokens_total', 'Tokens that a provider issued and that neither journal nor Redis could keep.'),
     lapsedTokens: counter('lapsed_tokens_total', 'Tokens that expired before they were replaced.'),
-    replays: counter('replayed_answers_total', 'Answers of providers recorded, and failures settled, after a crash or takeover.', 'from'),
+    replays: counter('replayed_answers_total', 'Answers of providers recorded, and attempts settled that had not used their refresh token, after a crash or takeover.', 'from'),
     reconciled: counter('reconciled_slots_total', 'Slots that the reconciler had to put right.', 'reason'),
     waits: histogram('wait_seconds', 'Waits of callers for a token.', waitBuckets),
     waitingNow: gauge('waiting_callers', 'Callers waiting for a token now.'),

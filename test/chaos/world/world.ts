@@ -17,6 +17,7 @@ import { JournalDisk } from './journal-disk.ts';
 import { networkTo, type NodeNetwork } from './network.ts';
 import { Population, type KindName } from './population.ts';
 import { startRedisSite, type RedisSite, type Topology } from './redis-site.ts';
+import { untilServed } from './until-served.ts';
 
 export interface WorldOptions {
   readonly nodes: number;
@@ -84,6 +85,7 @@ export class World {
     await balancer.waitForHealthy(options.nodes);
     const population = await Population.create(record, options.tokenSeconds);
     await population.settle(options.owners, (options.tokenSeconds * 400) / options.owners, options.only);
+    await untilServed(members.map(({ node }) => node.appUrl), population.owners);
     return new World({ record, redis, population, members, orders, balancer, folder });
   }
 
